@@ -1,0 +1,274 @@
+"""The nouns of sxdiff: what every room hands to the next. Imports nothing of sxdiff.
+
+A *format* describes one side of a comparison in `Fact`s and `Member`s; `compare` pairs two
+descriptions into a `Node` of `Difference`s; `report` flattens nodes into the JSON report.
+Values are frozen; nothing here reads a clock, the network or the environment.
+"""
+
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, TypeAlias
+
+Scalar: TypeAlias = str | int | bool | None
+"""What a fact's value may be. Never a float: the report holds integers only."""
+
+Span: TypeAlias = tuple[int, int]
+"""(offset, size) in bytes, relative to the stream that holds the fact."""
+
+Route: TypeAlias = tuple[str, ...]
+"""A way through the images, outermost first: ("linux/arm64", "layer 3", "usr/bin/foo", ".rodata")."""
+
+RUNGS = ("archive", "index", "manifest", "config", "rootfs", "contents", "nothing")
+"""The verdict ladder, strongest first (docs/report.md)."""
+
+
+class InputError(Exception):
+    """An input is no image, is corrupt or is used wrongly: one line for the user, exit code 2."""
+
+
+class FormatError(Exception):
+    """Bytes break the promise of their format. `at` is the offset in the stream, where known."""
+
+    def __init__(self, message: str, at: int | None = None) -> None:
+        super().__init__(message if at is None else f"{message} (at offset {at})")
+        self.at = at
+
+
+class LimitError(FormatError):
+    """Content is well formed as far as it was read, but a limit says not to read further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on work, each far beyond what a real image needs; reaching one is a `Problem`."""
+
+    document_bytes: int = 16 << 20
+    """Size of one JSON document of the image graph (index, manifest, config)."""
+    document_depth: int = 64
+    """Nesting of arrays and objects in such a document."""
+    index_depth: int = 8
+    """Nesting of image indexes below index.json."""
+    header_bytes: int = 8 << 20
+    """Size of one tar member's extended headers (PAX records, GNU long names)."""
+    member_depth: int = 16
+    """Nesting of members inside a file (an object in an archive in a gzip stream ...)."""
+    member_bytes: int = 8 << 30
+    """Unpacked size of one member of a file."""
+    expansion: int = 1100
+    """Unpacked size over packed size of one layer or member (deflate reaches 1,032)."""
+    hole_bytes: int = 16 << 30
+    """Holes of one sparse tar member that are hashed as zeros."""
+    file_differences: int = 2000
+    """Differences told in one file; the rest is counted in one closing difference."""
+    text_bytes: int = 64 << 20
+    """Size up to which a text is compared line by line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A span of a file on disk: nothing is unpacked to look at bytes that lie there plainly.
+
+    `path` is a file of the input or a numbered file of the spool, never a name that the image
+    chose for us to write.
+    """
+
+    path: str
+    offset: int
+    size: int
+
+    def part(self, at: int, size: int) -> "Blob":
+        """The span of `size` bytes at `at`. The only way to a smaller span, and it is checked."""
+        if at < 0 or size < 0 or at + size > self.size:
+            raise FormatError(f"span of {size} bytes lies outside its {self.size} bytes", at)
+        return Blob(self.path, self.offset + at, size)
+
+    def open(self, buffer: int = 64 << 10) -> BinaryIO:
+        """A seekable read-only stream over just this span."""
+        return io.BufferedReader(_BlobStream(self), buffer)
+
+    def read(self, at: int = 0, size: int | None = None) -> bytes:
+        """Bytes from `at`, to the end or `size` of them; fewer only where the span ends.
+
+        Raises `InputError` where the file itself ends early: it changed while it was read.
+        """
+        size = max(0, self.size - at) if size is None else min(size, max(0, self.size - at))
+        with open(self.path, "rb", buffering=0) as file:
+            data = os.pread(file.fileno(), size, self.offset + at)
+            while len(data) < size:
+                more = os.pread(file.fileno(), size - len(data), self.offset + at + len(data))
+                if not more:
+                    raise InputError(f"{self.path}: truncated while it was read")
+                data += more
+        return data
+
+
+class _BlobStream(io.RawIOBase):
+    def __init__(self, blob: Blob) -> None:
+        super().__init__()
+        self._file = open(blob.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        self._blob = blob
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._blob.size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative seek position {start + offset}")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: WriteableBuffer
+        wanted = min(len(buffer), max(0, self._blob.size - self._at))
+        if not wanted:
+            return 0
+        count = os.preadv(
+            self._file.fileno(), [memoryview(buffer)[:wanted]], self._blob.offset + self._at
+        )
+        if not count:
+            raise InputError(f"{self._blob.path}: truncated while it was read")
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One property of one side and the bytes that say it.
+
+    Facts pair by (`kind`, `name`), in order where several share both. A `derived` fact follows
+    from other bytes of the same stream (a checksum, a size, an offset).
+    """
+
+    kind: str
+    value: Scalar
+    at: Span | None = None
+    name: str = ""
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name that covers `size` bytes at `at` of its member's stream."""
+
+    at: int
+    size: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A stream inside a stream: a section, an archive member, an unpacked content.
+
+    `content` is a span of the container, or a function that gives the unpacked chunks anew at
+    each call. `at` is the member's span in the container's stream (None where it has no plain
+    span there). `kind` names a difference of its bytes where no format knows better. With
+    `opaque`, no format is looked for in it. `told_at` shifts the offsets told for its bytes, so
+    that an ELF section's ranges are told as file offsets.
+    """
+
+    name: str
+    content: Blob | Callable[[], Iterator[bytes]]
+    at: Span | None = None
+    kind: str = "bytes"
+    opaque: bool = False
+    derived: bool = False
+    told_at: int = 0
+    symbols: tuple[Symbol, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Trouble that did not end the run: what was met and what sxdiff did instead."""
+
+    where: Route
+    kind: str
+    message: str
+    resolution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One side of a difference. Long values are excerpts with `size` and `digest`."""
+
+    value: Scalar
+    at: Span | None = None
+    excerpt: str | None = None
+    size: int | None = None
+    digest: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The smallest told difference. `where` is relative to the `Node` that holds it.
+
+    `bytes` counts the bytes that differ (the larger side). A `derived` difference follows from
+    the differences under the routes `derived_from` (absolute), or, where that is empty, from
+    the other differences of its node.
+    """
+
+    kind: str
+    a: Value | None
+    b: Value | None
+    where: Route = ()
+    bytes: int = 0
+    symbol: str | None = None
+    source: str | None = None
+    diff: str | None = None
+    derived: bool = False
+    derived_from: tuple[Route, ...] = ()
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Two sides that differ. `name` is one step of the route; the tree is the route's tree."""
+
+    name: str
+    format: str
+    differences: tuple[Difference, ...] = ()
+    nodes: tuple["Node", ...] = ()
+    problems: tuple[Problem, ...] = field(default=())
+
+
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+
+
+def text_of(data: bytes) -> str:
+    """Bytes as report text: UTF-8 as it is, every other byte as `\\xNN` (two lower-case digits).
+
+    A backslash that would read as such an escape is written `\\x5c`, so `bytes_of` is exact.
+    """
+    try:
+        text = data.decode()
+        if "\\x" not in text:
+            return text
+    except UnicodeDecodeError:
+        text = data.decode(errors="surrogateescape")
+    text = _ESCAPED.sub(lambda match: "\\x5cx" + match[1], text)
+    # surrogateescape keeps byte NN as the lone surrogate U+DCNN
+    return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)
+
+
+def bytes_of(text: str) -> bytes:
+    """The bytes that `text_of` wrote."""
+    parts = _ESCAPED.split(text)
+    out = [parts[0].encode()]
+    for digits, plain in zip(parts[1::2], parts[2::2], strict=True):
+        out += (bytes([int(digits, 16)]), plain.encode())
+    return b"".join(out)
