@@ -19,7 +19,7 @@ Span: TypeAlias = tuple[int, int]
 """(offset, size) in bytes, relative to the stream that holds the fact."""
 
 Route: TypeAlias = tuple[str, ...]
-"""A way through the images, outermost first: ("linux/arm64", "layer 3", "usr/bin/foo", ".rodata")."""
+"""A way through the images, outermost first: ("linux/arm64", "layer 3", "usr/bin/foo", ".text")."""
 
 RUNGS = ("archive", "index", "manifest", "config", "rootfs", "contents", "nothing")
 """The verdict ladder, strongest first (docs/report.md)."""

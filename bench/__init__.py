@@ -1,0 +1,1 @@
+"""Time and memory of sxdiff against the least that the same work can cost."""

@@ -1,0 +1,1 @@
+"""Comparing: one side described, two descriptions paired, a closer look where they disagree."""

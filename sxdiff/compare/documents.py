@@ -1,0 +1,388 @@
+"""Two JSON documents that differ, told by JSON pointer: values, order, and how they are written."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sxdiff.formats.json import Json, parse, pointer_to
+from sxdiff.model import Difference, FormatError, Limits, Route, Span, Value, text_of
+
+_LONG = 1000
+_AROUND = 100
+_INDENTS = (b"", b" ", b"  ", b"   ", b"    ", b"        ", b"\t")
+_CONTAINERS = ("object", "array")
+
+
+def document_differences(
+    format: str,  # noqa: A002 - the report's word
+    a: bytes,
+    b: bytes,
+    limits: Limits,
+    derived: Mapping[str, tuple[Route, ...]] | None = None,
+) -> list[Difference]:
+    """How two documents differ, never empty where their bytes do.
+
+    Kinds are `FORMAT.value`, `FORMAT.order` and `FORMAT.encoding`. Differences at or below a
+    pointer of `derived` follow from the routes there. Where one side is no JSON or beyond the
+    limits, the bytes are told as `FORMAT.encoding`.
+    """
+    if a == b:
+        return []
+    try:
+        comparison = _Comparison(format, a, b, derived or {})
+        comparison.compare("", parse(a, limits), parse(b, limits))
+        comparison.close(limits)
+    except FormatError as error:
+        return [_bytes_difference(format, a, b, f"not compared as JSON: {error}")]
+    found = comparison.differences
+    return found or [_bytes_difference(format, a, b, "")]
+
+
+@dataclass(slots=True)
+class _Comparison:
+    format: str
+    a: bytes
+    b: bytes
+    derived: Mapping[str, tuple[Route, ...]]
+    differences: list[Difference] = field(default_factory=list)
+    key_orders: list[tuple[str, list[str], list[str]]] = field(default_factory=list)
+    spellings: list[tuple[str, Span, Span]] = field(default_factory=list)
+
+    def compare(self, pointer: str, a: Json, b: Json) -> None:
+        if a.kind == b.kind == "object":
+            self._objects(pointer, a, b)
+        elif a.kind == b.kind == "array":
+            self._arrays(pointer, a, b)
+        elif a.kind != b.kind:
+            self._tell(pointer, self._shown(self.a, a), self._shown(self.b, b))
+        elif a.value == b.value and a.kind != "literal":
+            if _source(self.a, a) != _source(self.b, b):
+                self.spellings.append((pointer, a.at, b.at))
+        elif a.value is not b.value:
+            self._tell(pointer, _scalar(a), _scalar(b))
+
+    def _objects(self, pointer: str, a: Json, b: Json) -> None:
+        left, right = _members(a), _members(b)
+        for key, (key_at, value) in left.items():
+            below = _pointer(pointer, key)
+            if key in right:
+                other_key_at, other = right[key]
+                if _part(self.a, key_at) != _part(self.b, other_key_at):
+                    self.spellings.append((below, key_at, other_key_at))
+                self.compare(below, value, other)
+            else:
+                self._tell(below, self._shown(self.a, value, key_at), None)
+        for key, (key_at, value) in right.items():
+            if key not in left:
+                self._tell(_pointer(pointer, key), None, self._shown(self.b, value, key_at))
+        orders = [key for key in left if key in right], [key for key in right if key in left]
+        if orders[0] != orders[1]:
+            self.key_orders.append(
+                (pointer, [key for key, _ in orders[0]], [key for key, _ in orders[1]])
+            )
+
+    def _arrays(self, pointer: str, a: Json, b: Json) -> None:
+        left = [_canonical(self.a, item) for item in a.items]
+        right = [_canonical(self.b, item) for item in b.items]
+        head = 0
+        while head < min(len(left), len(right)) and left[head] == right[head]:
+            self.compare(pointer_to(pointer, head), a.items[head], b.items[head])
+            head += 1
+        tail = 0
+        while tail < min(len(left), len(right)) - head and left[-1 - tail] == right[-1 - tail]:
+            tail += 1
+            self._element(pointer, a, b, len(left) - tail, len(right) - tail)
+        in_a, in_b = range(head, len(left) - tail), range(head, len(right) - tail)
+        if not in_a and not in_b:
+            return
+        pairs = _pairs([left[i] for i in in_a], [right[i] for i in in_b])
+        if pairs is None:
+            names_a = [_identity(self.a, a.items[i]) for i in in_a]
+            names_b = [_identity(self.b, b.items[i]) for i in in_b]
+            pairs = _pairs(names_a, names_b, partly=True)
+        if pairs is None:
+            pairs = [(i, i) for i in range(min(len(in_a), len(in_b)))]
+        paired_a, paired_b = {i for i, _ in pairs}, {j for _, j in pairs}
+        for i, j in pairs:
+            self._element(pointer, a, b, in_a[i], in_b[j])
+        for i in range(len(in_a)):
+            if i not in paired_a:
+                self._tell(pointer_to(pointer, in_a[i]), self._shown(self.a, a.items[in_a[i]]), None)
+        for j in range(len(in_b)):
+            if j not in paired_b:
+                self._tell(pointer_to(pointer, in_b[j]), None, self._shown(self.b, b.items[in_b[j]]))
+        if [j for _, j in sorted(pairs)] != sorted(j for _, j in pairs):
+            texts = self._shown(self.a, a), self._shown(self.b, b)
+            self._tell(pointer, *texts, kind="order", size=max(a.at[1], b.at[1]))
+
+    def _element(self, pointer: str, a: Json, b: Json, i: int, j: int) -> None:
+        # the smaller place is the same one when the sides are swapped
+        self.compare(pointer_to(pointer, min(i, j)), a.items[i], b.items[j])
+
+    def _shown(self, raw: bytes, value: Json, key_at: Span | None = None) -> Value:
+        """A value of any kind as compact JSON; strings that have no other side are plain text."""
+        at = value.at
+        if key_at is not None:
+            at = (key_at[0], value.at[0] + value.at[1] - key_at[0])
+        return _value(b"".join(_compact(raw, value)).decode(), at)
+
+    def _tell(
+        self,
+        pointer: str,
+        a: Value | None,
+        b: Value | None,
+        kind: str = "value",
+        size: int | None = None,
+    ) -> None:
+        if size is None:
+            size = _differing(
+                _part(self.a, a.at) if a else b"", _part(self.b, b.at) if b else b""
+            )
+        routes = self._routes(pointer)
+        self.differences.append(
+            Difference(
+                kind=f"{self.format}.{kind}",
+                a=a,
+                b=b,
+                where=(pointer,) if pointer else (),
+                bytes=size,
+                derived=routes is not None,
+                derived_from=routes or (),
+            )
+        )
+
+    def _routes(self, pointer: str) -> tuple[Route, ...] | None:
+        steps = pointer.split("/")
+        for end in range(len(steps), 0, -1):
+            routes = self.derived.get("/".join(steps[:end]))
+            if routes is not None:
+                return routes
+        return None
+
+    def close(self, limits: Limits) -> None:
+        """Tell once how the documents are written, where that differs: three things at most."""
+        if self.key_orders:
+            pointer, a, b = self.key_orders[0]
+            more = f" (and of {len(self.key_orders) - 1} more)" if len(self.key_orders) > 1 else ""
+            label = f"order of keys of {pointer or 'the document'}{more}: "
+            size = sum(len(key.encode()) + 2 for _, keys, _ in self.key_orders for key in keys)
+            self._encoding(_value(label + ", ".join(a)), _value(label + ", ".join(b)), size)
+        if self.spellings:
+            _, at_a, at_b = self.spellings[0]
+            size = sum(max(x[1], y[1]) for _, x, y in self.spellings)
+            self._encoding(
+                _value(text_of(_part(self.a, at_a)), at_a),
+                _value(text_of(_part(self.b, at_b)), at_b),
+                size,
+            )
+        styles = _style(self.a, limits), _style(self.b, limits)
+        if styles[0] != styles[1]:
+            sizes = [len(b"".join(_gaps(raw, limits))) for raw in (self.a, self.b)]
+            self._encoding(Value(styles[0]), Value(styles[1]), max(sizes))
+
+    def _encoding(self, a: Value, b: Value, size: int) -> None:
+        self.differences.append(Difference(f"{self.format}.encoding", a, b, bytes=size))
+
+
+def _pointer(pointer: str, key: tuple[str, int]) -> str:
+    """A key that occurs twice is `key (2)`: JSON pointers have no word for it."""
+    return pointer_to(pointer, key[0] if key[1] == 1 else f"{key[0]} ({key[1]})")
+
+
+def _members(value: Json) -> dict[tuple[str, int], tuple[Span, Json]]:
+    """Members by key and number of the key's occurrence."""
+    counts: Counter[str] = Counter()
+    members = {}
+    for key, key_at, item in value.members:
+        counts[key] += 1
+        members[key, counts[key]] = (key_at, item)
+    return members
+
+
+def _part(raw: bytes, at: Span | None) -> bytes:
+    return raw[at[0] : at[0] + at[1]] if at else b""
+
+
+def _source(raw: bytes, value: Json) -> bytes:
+    return _part(raw, value.at)
+
+
+def _scalar(value: Json) -> Value:
+    if isinstance(value.value, str):
+        return _value(value.value, value.at)
+    return Value(value.value, value.at)
+
+
+def _value(text: str, at: Span | None = None) -> Value:
+    """A text, or the beginning of a long one with its size and digest."""
+    if len(text) <= _LONG:
+        return Value(text, at)
+    data = text.encode()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return Value(text[:_LONG], at, size=len(data), digest=digest)
+
+
+def _compact(raw: bytes, value: Json) -> list[bytes]:
+    """The value without white space, each token as it is spelled."""
+    if value.kind == "object":
+        out = [b"{"]
+        for number, (_, key_at, item) in enumerate(value.members):
+            out += [b"," if number else b"", _part(raw, key_at), b":", *_compact(raw, item)]
+        return [*out, b"}"]
+    if value.kind == "array":
+        out = [b"["]
+        for number, item in enumerate(value.items):
+            out += [b"," if number else b"", *_compact(raw, item)]
+        return [*out, b"]"]
+    return [_source(raw, value)]
+
+
+def _canonical(raw: bytes, value: Json) -> bytes:
+    """Equal for values that mean the same, however they are written."""
+    state = hashlib.blake2b(value.kind.encode(), digest_size=16)
+    if value.kind == "object":
+        members = _members(value)
+        for key in sorted(members):
+            state.update(repr(key).encode() + _canonical(raw, members[key][1]))
+    elif value.kind == "array":
+        for item in value.items:
+            state.update(_canonical(raw, item))
+    else:
+        state.update(repr(value.value).encode())
+    return state.digest()
+
+
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=")
+
+
+def _identity(raw: bytes, value: Json) -> bytes | None:
+    """What stays the same in an element whose rest differs: a variable's name, a platform."""
+    if value.kind == "string" and isinstance(value.value, str):
+        found = _VARIABLE.match(value.value)
+        return found[1].encode() if found else None
+    members = {key: item for key, _, item in value.members}
+    if platform := members.get("platform"):
+        identity = _canonical(raw, platform)
+        for key, _, item in members["annotations"].members if "annotations" in members else ():
+            if key == "vnd.docker.reference.type":
+                identity += _canonical(raw, item)
+        return identity
+    if created_by := members.get("created_by"):
+        return _canonical(raw, created_by)
+    return None
+
+
+def _pairs(
+    a: list[bytes] | list[bytes | None], b: list[bytes] | list[bytes | None], *, partly: bool = False
+) -> list[tuple[int, int]] | None:
+    """Places of equal elements; None unless all of them pair (or, `partly`, are distinct)."""
+    if partly:
+        if None in a or None in b or len(set(a)) != len(a) or len(set(b)) != len(b):
+            return None
+    elif Counter(a) != Counter(b):
+        return None
+    places: dict[bytes | None, list[int]] = {}
+    for j, name in enumerate(b):
+        places.setdefault(name, []).append(j)
+    pairs = []
+    for i, name in enumerate(a):
+        if places.get(name):
+            pairs.append((i, places[name].pop(0)))
+    return pairs
+
+
+def _differing(a: bytes, b: bytes) -> int:
+    """Bytes between the common beginning and the common end, on the larger side."""
+    shorter = min(len(a), len(b))
+    head = 0
+    while head < shorter and a[head] == b[head]:
+        head += 1
+    tail = 0
+    while tail < shorter - head and a[-1 - tail] == b[-1 - tail]:
+        tail += 1
+    return max(len(a), len(b)) - head - tail
+
+
+def _tokens(value: Json) -> list[tuple[Span, int, str]]:
+    """(span, depth, role) of every key, scalar and bracket, in their order."""
+    out: list[tuple[Span, int, str]] = []
+
+    def walk(value: Json, depth: int) -> None:
+        begin, size = value.at
+        if value.kind not in _CONTAINERS:
+            out.append((value.at, depth, "value"))
+            return
+        empty = not value.members and not value.items
+        out.append(((begin, 1), depth, "open empty" if empty else "open"))
+        for _, key_at, item in value.members:
+            out.append((key_at, depth + 1, "key"))
+            walk(item, depth + 1)
+        for item in value.items:
+            walk(item, depth + 1)
+        out.append(((begin + size - 1, 1), depth, "close empty" if empty else "close"))
+
+    walk(value, 0)
+    return out
+
+
+def _gaps(raw: bytes, limits: Limits) -> list[bytes]:
+    """What stands between the tokens: white space, commas, colons."""
+    gaps, end = [], 0
+    for (begin, size), _, _ in _tokens(parse(raw, limits)):
+        gaps.append(raw[end:begin])
+        end = begin + size
+    return [*gaps, raw[end:]]
+
+
+def _written(raw: bytes, tree: Json, indent: bytes, colon: bytes, comma: bytes) -> list[bytes]:
+    """The gaps that a writer of this style would leave."""
+    gaps: list[bytes] = []
+    before = ""
+    for _, depth, role in _tokens(tree):
+        line = b"\n" + indent * depth if indent else b""
+        if before in ("", "open empty"):
+            gap = b""
+        elif before == "key":
+            gap = colon
+        elif role.startswith("close"):
+            gap = line
+        elif before == "open":
+            gap = line
+        else:
+            gap = b"," + (line or comma)
+        gaps.append(gap)
+        before = role
+    return gaps
+
+
+def _style(raw: bytes, limits: Limits) -> str:
+    """How the document is laid out, in words; documents of one style have one white space."""
+    tree = parse(raw, limits)
+    gaps = _gaps(raw, limits)
+    end = gaps[-1]
+    closing = "" if not end else ", a newline at the end" if end == b"\n" else f", {end!r} at the end"
+    for indent in _INDENTS:
+        for colon, comma, how in ((b":", b"", ""), (b": ", b" ", "")):
+            if _written(raw, tree, indent, colon, comma) == gaps[:-1]:
+                if indent:
+                    name = "a tab" if indent == b"\t" else f"{len(indent)} spaces"
+                    return f"indented by {name}{', no space after colons' * (colon == b':')}{closing}"
+                how = "compact" if colon == b":" else "on one line with spaces"
+                return how + closing
+    digest = hashlib.sha256(b"\0".join(gaps)).hexdigest()
+    return f"white space of no common style ({digest[:16]}){closing}"
+
+
+def _bytes_difference(format: str, a: bytes, b: bytes, why: str) -> Difference:  # noqa: A002
+    """The bytes from the first one that differs on, where no structure tells the difference."""
+    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+    def side(raw: bytes) -> Value:
+        begin = max(0, at - _AROUND)
+        excerpt = text_of(raw[begin : at + _AROUND])
+        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        return Value(why or None, (at, len(raw) - at), excerpt, len(raw), digest)
+
+    return Difference(f"{format}.encoding", side(a), side(b), bytes=_differing(a, b))

@@ -1,0 +1,355 @@
+"""Where two texts differ: groups of lines, found in time that follows the texts' length.
+
+Common lines at both ends are cut off first. Between them, lines that occur once on each side
+are anchors (patience diff, B. Cohen; `git diff --patience`); what has no anchor is left to
+`difflib` where it is small, within a bound on the work of all such places, and is one
+replacement where it is not.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TypeAlias
+
+from sxdiff.compare.ranges import common_end, common_start, differing, digest
+from sxdiff.formats.text import BYTES
+from sxdiff.model import Blob, Difference, Value, text_of
+
+CONTEXT = 3
+"""Lines of context in a told diff."""
+EXCERPT = 2000
+"""Characters of a value or a diff that are told; size and digest stand for the rest."""
+MOST_LINES = 2_000_000
+"""Lines between the common ends; of a longer text these are one replacement."""
+SMALL = 40_000
+"""Lines of a times lines of b up to which a place without an anchor is left to `difflib`."""
+WORK = 2_000_000
+"""The same, summed over all such places of a text."""
+DEPTH = 32
+"""Nesting of anchors between anchors."""
+
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_SPACE = b" \t\n\r\v\f"
+
+Change: TypeAlias = tuple[int, int, int, int]
+"""Lines of a from, to; lines of b from, to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The lines of one side between the ends that both sides have in common.
+
+    `lines` are UTF-8 (or the bytes as they are) with their line ends; `ends` are offsets in the
+    stream: line n lies from ends[n] to ends[n + 1]. `first` is the number of the first line.
+    """
+
+    lines: list[bytes]
+    ends: list[int]
+    first: int
+    blob: Blob
+
+    def value(self, start: int, end: int) -> Value:
+        """Lines from `start` to `end` as one side of a difference."""
+        span = (self.ends[start], self.ends[end] - self.ends[start])
+        told = text_of(b"".join(_enough(self.lines, start, end)))
+        if len(told) <= EXCERPT:
+            return Value(told, span, line=self.first + start)
+        whole = self.blob.part(*span)
+        return Value(
+            told[:EXCERPT], span, size=span[1], digest=digest(whole), line=self.first + start
+        )
+
+
+def _enough(lines: Sequence[bytes], start: int, end: int) -> Iterator[bytes]:
+    """Lines until an excerpt is full."""
+    size = 0
+    while start < end and size <= EXCERPT:
+        yield lines[start][: EXCERPT * 4 + 1]
+        size += len(lines[start])
+        start += 1
+
+
+def differences(
+    a: Blob, b: Blob, encodings: tuple[str, str], most: int
+) -> tuple[list[Difference], int, int]:
+    """The differences of two texts: one a group of lines, at most `most` of them.
+
+    Where only line ends, white space or the order of lines differ, that is the one difference.
+    Also gives how many differences were left out, and their bytes.
+    """
+    one, two = _texts(a, b, encodings)
+    out: list[Difference] = []
+    if one.lines == two.lines:
+        told = [
+            Value(encoding, (0, blob.size))
+            for encoding, blob in zip(encodings, (a, b), strict=True)
+        ]
+        return [Difference("text.encoding", told[0], told[1], bytes=max(a.size, b.size))], 0, 0
+    if (encodings[0] in BYTES) != (encodings[1] in BYTES) or len({*encodings} - BYTES) > 1:
+        out.append(Difference("text.encoding", Value(encodings[0]), Value(encodings[1])))
+    changes = _changes(one, two)
+    kind = _only(one, two)
+    if kind:
+        out.append(_as_one(kind, one, two, changes))
+        return out, 0, 0
+    left_out = bytes_left_out = 0
+    for change in changes:
+        count = differing(*_sides(one, two, change))
+        if len(out) >= most:
+            left_out += 1
+            bytes_left_out += count
+            continue
+        told_a, told_b = one.value(*change[:2]), two.value(*change[2:])
+        diff = excerpt(_unified(one, two, change))
+        out.append(Difference("text", told_a, told_b, bytes=count, diff=diff))
+    return out, left_out, bytes_left_out
+
+
+def _sides(one: Text, two: Text, change: Change) -> tuple[bytes, bytes]:
+    a0, a1, b0, b1 = change
+    return b"".join(one.lines[a0:a1]), b"".join(two.lines[b0:b1])
+
+
+def _as_one(kind: str, one: Text, two: Text, changes: Sequence[Change]) -> Difference:
+    """All changes as one difference, from the first to the last changed line."""
+    first, last = changes[0], changes[-1]
+    span = (first[0], last[1], first[2], last[3])
+    diff = ""
+    for change in changes:
+        diff += _unified(one, two, change)
+        if len(diff) > EXCERPT:
+            break
+    count = sum(differing(*_sides(one, two, change)) for change in changes)
+    told = [one.value(*span[:2]), two.value(*span[2:])]
+    return Difference(kind, told[0], told[1], bytes=count, diff=excerpt(diff))
+
+
+def _only(one: Text, two: Text) -> str | None:
+    """The kind that names all there is to the difference, where one does, exactly."""
+    a, b = b"".join(one.lines), b"".join(two.lines)
+    if _unix(a) == _unix(b):
+        return "text.line_endings"
+    if len(one.lines) == len(two.lines) and a.endswith(b"\n") == b.endswith(b"\n"):
+        # the last line's missing end is no part of which lines there are
+        ours, theirs = ([line.rstrip(b"\n") for line in text.lines] for text in (one, two))
+        if sorted(ours) == sorted(theirs):
+            return "text.order"
+    if a.translate(None, _SPACE) == b.translate(None, _SPACE):
+        return "text.whitespace"
+    return None
+
+
+def _unix(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def excerpt(text: str) -> str:
+    """A text's start, with the number of characters left out."""
+    if len(text) <= EXCERPT:
+        return text
+    return f"{text[:EXCERPT]}\n[{len(text) - EXCERPT} more characters]"
+
+
+def _unified(one: Text, two: Text, change: Change) -> str:
+    """The change as a unified diff with `CONTEXT` lines (POSIX diff -u)."""
+    a0, a1, b0, b1 = change
+    before = 0
+    while (
+        before < min(CONTEXT, a0, b0) and one.lines[a0 - before - 1] == two.lines[b0 - before - 1]
+    ):
+        before += 1
+    behind = 0
+    rest = min(CONTEXT, len(one.lines) - a1, len(two.lines) - b1)
+    while behind < rest and one.lines[a1 + behind] == two.lines[b1 + behind]:
+        behind += 1
+    extents = _extent(one, a0 - before, a1 + behind), _extent(two, b0 - before, b1 + behind)
+    head = f"@@ -{extents[0]} +{extents[1]} @@\n"
+    parts = (
+        _marked(" ", one.lines, a0 - before, a0),
+        _marked("-", one.lines, a0, a1),
+        _marked("+", two.lines, b0, b1),
+        _marked(" ", one.lines, a1, a1 + behind),
+    )
+    return head + "".join(parts)
+
+
+def _extent(text: Text, start: int, end: int) -> str:
+    number = text.first + start - (end == start)
+    return f"{number}" if end - start == 1 else f"{number},{end - start}"
+
+
+def _marked(mark: str, lines: Sequence[bytes], start: int, end: int) -> str:
+    out = []
+    shown = 0
+    for line in _enough(lines, start, end):
+        shown += 1
+        cut = line[: EXCERPT * 4]
+        out.append(mark + text_of(cut.removesuffix(b"\n")) + "\n")
+        if not line.endswith(b"\n") and len(line) <= len(cut):
+            out.append("\\ No newline at end of file\n")
+    if shown < end - start:
+        out.append(f"{mark}[{end - start - shown} more lines]\n")
+    return "".join(out)
+
+
+def _texts(a: Blob, b: Blob, encodings: tuple[str, str]) -> tuple[Text, Text]:
+    if not BYTES.issuperset(encodings):
+        return _decoded(a, encodings[0]), _decoded(b, encodings[1])
+    head = common_start(a, b)
+    tail = common_end(a, b, head)
+    start = _line_start(a, head, CONTEXT)
+    behind = tail - _line_end(a, a.size - tail, CONTEXT)
+    first = 1 + _newlines(a, start)
+    return _split(a, start, a.size - behind, first), _split(b, start, b.size - behind, first)
+
+
+def _split(blob: Blob, start: int, end: int, first: int) -> Text:
+    data = blob.read(start, end - start)
+    many = data.count(b"\n") > MOST_LINES
+    lines = [data] if many else _LINE.findall(data)
+    return Text(lines, _offsets(start, (len(line) for line in lines)), first, blob)
+
+
+def _decoded(blob: Blob, encoding: str) -> Text:
+    """All lines of a stream in UTF-8, with the places they have in their own encoding."""
+    if encoding in BYTES:
+        return _split(blob, 0, blob.size, 1)
+    text = blob.read().decode(encoding)
+    mark = text[:1] == "\ufeff"
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text[mark:])
+    sizes = [len(line.encode(encoding)) for line in lines]
+    if lines:
+        sizes[0] += 2 * mark  # the byte order mark belongs to the first line's bytes
+    return Text([line.encode() for line in lines], _offsets(0, sizes), 1, blob)
+
+
+def _offsets(at: int, sizes: "Iterator[int] | Sequence[int]") -> list[int]:
+    out = [at]
+    for size in sizes:
+        at += size
+        out.append(at)
+    return out
+
+
+_STEP = 64 << 10
+
+
+def _line_start(blob: Blob, at: int, more: int) -> int:
+    """Where the line that holds `at` starts, or the line `more` lines before it."""
+    end = at
+    while end > 0:
+        start = max(0, end - _STEP)
+        data = blob.read(start, end - start)
+        place = len(data)
+        while (place := data.rfind(b"\n", 0, place)) >= 0:
+            if not more:
+                return start + place + 1
+            more -= 1
+        end = start
+    return 0
+
+
+def _line_end(blob: Blob, at: int, more: int) -> int:
+    """How far it is from `at` to the end of its line, or of the line `more` lines after it."""
+    for start in range(at, blob.size, _STEP):
+        data = blob.read(start, _STEP)
+        place = -1
+        while (place := data.find(b"\n", place + 1)) >= 0:
+            if not more:
+                return start + place + 1 - at
+            more -= 1
+    return blob.size - at
+
+
+def _newlines(blob: Blob, end: int) -> int:
+    step = 1 << 20
+    return sum(blob.read(at, min(step, end - at)).count(b"\n") for at in range(0, end, step))
+
+
+def _changes(one: Text, two: Text) -> list[Change]:
+    """The groups of lines that differ, in order; the same, swapped, for swapped sides."""
+    # which of several shortest diffs is found depends on which side comes first
+    if one.lines > two.lines:
+        return [(a0, a1, b0, b1) for b0, b1, a0, a1 in changes(two.lines, one.lines)]
+    return changes(one.lines, two.lines)
+
+
+def changes(a: Sequence[bytes], b: Sequence[bytes]) -> list[Change]:
+    """The groups of lines in which two lists of lines differ, in order."""
+    numbers: dict[bytes, int] = {}
+    ours = [numbers.setdefault(line, len(numbers)) for line in a]
+    theirs = [numbers.setdefault(line, len(numbers)) for line in b]
+    out: list[Change] = []
+    work = WORK
+    todo = [(0, len(ours), 0, len(theirs), 0)]
+    while todo:
+        a0, a1, b0, b1, depth = todo.pop()
+        while a0 < a1 and b0 < b1 and ours[a0] == theirs[b0]:
+            a0, b0 = a0 + 1, b0 + 1
+        while a0 < a1 and b0 < b1 and ours[a1 - 1] == theirs[b1 - 1]:
+            a1, b1 = a1 - 1, b1 - 1
+        if a0 == a1 and b0 == b1:
+            continue
+        if a0 == a1 or b0 == b1 or depth == DEPTH:
+            out.append((a0, a1, b0, b1))
+            continue
+        anchors = _anchors(ours, theirs, (a0, a1, b0, b1))
+        if anchors:
+            for place_a, place_b in anchors:
+                if place_a > a0 or place_b > b0:
+                    todo.append((a0, place_a, b0, place_b, depth + 1))
+                a0, b0 = place_a + 1, place_b + 1
+            todo.append((a0, a1, b0, b1, depth + 1))
+            continue
+        size = (a1 - a0) * (b1 - b0)
+        if size > SMALL or size > work:
+            out.append((a0, a1, b0, b1))
+            continue
+        work -= size
+        matcher = SequenceMatcher(None, ours[a0:a1], theirs[b0:b1], autojunk=False)
+        for tag, i0, i1, j0, j1 in matcher.get_opcodes():
+            if tag != "equal":
+                out.append((a0 + i0, a0 + i1, b0 + j0, b0 + j1))
+    out.sort()
+    return out
+
+
+def _anchors(ours: Sequence[int], theirs: Sequence[int], span: Change) -> list[tuple[int, int]]:
+    """Lines that occur once on each side, as many as stand in one order on both."""
+    a0, a1, b0, b1 = span
+    in_a, in_b = _once(ours, a0, a1), _once(theirs, b0, b1)
+    both = [(place, in_b[number]) for number, place in in_a.items() if number in in_b]
+    both.sort()
+    return [both[place] for place in _longest_rising([place_b for _, place_b in both])]
+
+
+def _once(numbers: Sequence[int], start: int, end: int) -> dict[int, int]:
+    """Numbers that occur once, with their places."""
+    places: dict[int, int] = {}
+    for place in range(start, end):
+        number = numbers[place]
+        places[number] = -1 if number in places else place
+    return {number: place for number, place in places.items() if place >= 0}
+
+
+def _longest_rising(numbers: Sequence[int]) -> list[int]:
+    """Places of a longest rising subsequence (patience sorting)."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int] = []
+    for place, number in enumerate(numbers):
+        at = bisect_left(tails, number)
+        before.append(ends[at - 1] if at else -1)
+        if at == len(tails):
+            tails.append(number)
+            ends.append(place)
+        else:
+            tails[at], ends[at] = number, place
+    out: list[int] = []
+    last = ends[-1] if ends else -1
+    while last >= 0:
+        out.append(last)
+        last = before[last]
+    return out[::-1]

@@ -1,0 +1,172 @@
+"""Two members of one path: what their tar headers say differently, and how."""
+
+from collections.abc import Iterator
+
+from sxdiff.compare.index import Members, Row
+from sxdiff.formats import tar
+from sxdiff.formats.tar import Header
+from sxdiff.model import Difference, Fact, Value, text_of
+
+_NOT_IN_DIRECTORIES = ("tar.uname", "tar.gname", "tar.name", "tar.atime", "tar.ctime")
+"""What a directory on disk does not say, or only says of the machine that it lies on."""
+
+
+def described(row: Row) -> str:
+    """A member in a few words: type, size, target."""
+    kind = tar.TYPE_NAMES.get(row.type, f"type {text_of(row.type)!r}")
+    if row.type == tar.REGULAR:
+        return f"{kind}, {row.size} bytes"
+    return f"{kind} to {text_of(row.link)}" if row.link and row.type in b"12" else kind
+
+
+def one_sided(row: Row, side: str) -> Difference:
+    """A member that only one side has; `side` is "a" or "b"."""
+    value = Value(
+        described(row),
+        at=(row.at, row.head_size),
+        size=row.size,
+        digest=f"blake3:{row.content.hex()}" if row.content else None,
+    )
+    a, b = (value, None) if side == "a" else (None, value)
+    return Difference(f"file.only_in_{side}", a, b, bytes=row.size)
+
+
+def type_difference(a: Row, b: Row) -> Difference:
+    """Another type of file under one name: one difference, with both described."""
+    return Difference(
+        "file.type",
+        Value(described(a), at=(a.at, a.head_size)),
+        Value(described(b), at=(b.at, b.head_size)),
+        bytes=max(a.size, b.size, 1),
+    )
+
+
+def renamed(a: Row, b: Row) -> Difference:
+    """The same content under two names."""
+    return Difference(
+        "file.renamed",
+        Value(text_of(a.path), at=(a.at, a.head_size)),
+        Value(text_of(b.path), at=(b.at, b.head_size)),
+        bytes=max(len(a.path), len(b.path)),
+    )
+
+
+def header_differences(
+    a_members: Members, a: Row, b_members: Members, b: Row, *, tar_bytes: bool, moved: bool = False
+) -> list[Difference]:
+    """All that two headers say differently: what they mean, then how they spell it.
+
+    With `tar_bytes` false (one side is a directory on disk) only the meaning counts; with
+    `moved` (a renamed file) the name does not.
+    """
+    a_raw, b_raw = a_members.raw_header(a), b_members.raw_header(b)
+    if a_raw == b_raw and a.globals == b.globals:
+        return []
+    a_header, b_header = a_members.header(a), b_members.header(b)
+    raws = (a_raw, a.at, b_raw, b.at)
+    told: list[Difference] = []
+    kinds: set[str] = set()
+    skipped = set() if tar_bytes else set(_NOT_IN_DIRECTORIES)
+    if moved:
+        skipped.add("tar.name")
+    if not tar_bytes and (a_header.whole_seconds or b_header.whole_seconds):
+        unit = 10**9
+        if a_header.mtime // unit == b_header.mtime // unit:
+            skipped.add("tar.mtime")
+    left = {(fact.kind, fact.name): fact for fact in tar.meaning(a_header, a.at)}
+    right = {(fact.kind, fact.name): fact for fact in tar.meaning(b_header, b.at)}
+    for key in sorted(left.keys() | right.keys()):
+        one, other = left.get(key), right.get(key)
+        if (one and one.value) == (other and other.value) and bool(one) == bool(other):
+            continue
+        if key[0] in skipped:
+            kinds.add(key[0])
+            continue
+        kinds.add(" ".join(filter(None, key)))
+        told.append(_difference(key[0], key[1], one, other, raws))
+    if not tar_bytes:
+        return told
+    told += _spelling(a_header, b_header, kinds, raws)
+    if not told and a_raw != b_raw and not moved:
+        told.append(
+            Difference(
+                "untold",
+                Value(text_of(a_raw[:64]), at=(a.at, a.head_size)),
+                Value(text_of(b_raw[:64]), at=(b.at, b.head_size)),
+                bytes=_differing(a_raw, b_raw),
+            )
+        )
+    return told
+
+
+def _spelling(
+    a: Header, b: Header, kinds: set[str], raws: tuple[bytes, int, bytes, int]
+) -> Iterator[Difference]:
+    left, right = _grouped(a, raws[0], raws[1]), _grouped(b, raws[2], raws[3])
+    checksum: Difference | None = None
+    told = bool(kinds)
+    for key in sorted(left.keys() | right.keys()):
+        ones, others = left.get(key, []), right.get(key, [])
+        for index in range(max(len(ones), len(others))):
+            one = ones[index] if index < len(ones) else None
+            other = others[index] if index < len(others) else None
+            if one and other and one[1].value == other[1].value:
+                continue
+            if (one or other or ("",))[0] in kinds:
+                continue
+            found = _difference(
+                key[0], key[1], one[1] if one else None, other[1] if other else None, raws
+            )
+            if key[1].endswith("chksum"):
+                checksum = found
+                continue
+            told = True
+            yield found
+    if [key for key, _, _ in a.pax] != [key for key, _, _ in b.pax]:
+        one_order, other_order = [key for key, _, _ in a.pax], [key for key, _, _ in b.pax]
+        if sorted(one_order) == sorted(other_order):
+            told = True
+            yield Difference(
+                "tar.pax_order", Value(", ".join(one_order)), Value(", ".join(other_order)), bytes=1
+            )
+    # a checksum follows from the other fields; alone, it is another spelling of one number
+    if checksum is not None and not told:
+        yield checksum
+
+
+def _grouped(
+    header: Header, raw: bytes, base: int
+) -> dict[tuple[str, str], list[tuple[str, Fact]]]:
+    groups: dict[tuple[str, str], list[tuple[str, Fact]]] = {}
+    for kind, fact in tar.spelling(header, raw, base):
+        groups.setdefault((fact.kind, fact.name), []).append((kind, fact))
+    return groups
+
+
+def _difference(
+    kind: str,
+    name: str,
+    a: Fact | None,
+    b: Fact | None,
+    raws: tuple[bytes, int, bytes, int],
+) -> Difference:
+    a_raw, a_base, b_raw, b_base = raws
+    derived = bool((a and a.derived) or (b and b.derived))
+    return Difference(
+        kind,
+        None if a is None else Value(a.value, at=a.at),
+        None if b is None else Value(b.value, at=b.at),
+        where=(name,) if name else (),
+        bytes=_differing(_cut(a_raw, a_base, a), _cut(b_raw, b_base, b)) or 1,
+        derived=derived,
+    )
+
+
+def _cut(raw: bytes, base: int, fact: Fact | None) -> bytes:
+    if fact is None or fact.at is None:
+        return b""
+    return raw[fact.at[0] - base : fact.at[0] - base + fact.at[1]]
+
+
+def _differing(a: bytes, b: bytes) -> int:
+    return sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))

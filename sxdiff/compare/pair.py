@@ -1,0 +1,132 @@
+"""Two descriptions, paired: which facts differ, which members go together, what has no partner.
+
+Facts pair by kind and name, members by kind and name, each in order where several share both.
+Both sides are read in lockstep and equal facts are dropped at once, so that memory follows what
+differs, not what is there. Nothing here compares contents.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import TypeAlias
+
+from sxdiff.compare.untold import KIND as UNTOLD
+from sxdiff.model import Fact, Member
+
+Part: TypeAlias = Fact | Member
+
+
+@dataclass(slots=True)
+class Pairing:
+    """What is left of two descriptions when equal facts are gone.
+
+    `facts` are pairs that differ, None where a side has no such fact; `members` are pairs whose
+    contents are still to be compared, empty where a side has no such member. `alone_a` and
+    `alone_b` are the parts of names that the other side does not have at all. `moved_a` and
+    `moved_b` are names in the order of each side, with their bytes, where the orders disagree.
+    """
+
+    facts: list[tuple[Fact | None, Fact | None]] = field(default_factory=list)
+    members: list[tuple[Member, Member]] = field(default_factory=list)
+    alone_a: dict[str, list[Part]] = field(default_factory=dict)
+    alone_b: dict[str, list[Part]] = field(default_factory=dict)
+    moved_a: dict[str, int] = field(default_factory=dict)
+    moved_b: dict[str, int] = field(default_factory=dict)
+
+
+def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
+    """Pair two descriptions. Swapping the sides swaps the result."""
+    sides = (_Side(), _Side())
+    facts: list[tuple[int, int, Fact | None, Fact | None]] = []
+    members: list[tuple[int, int, Member, Member]] = []
+
+    def found(place_a: int, place_b: int, left: Part, right: Part) -> None:
+        if isinstance(left, Member) and isinstance(right, Member):
+            members.append((place_a, place_b, left, right))
+        elif isinstance(left, Fact) and isinstance(right, Fact) and _differ(left, right):
+            facts.append((place_a, place_b, left, right))
+
+    for place, (left, right) in enumerate(zip_longest(a, b)):
+        if left is not None:
+            other = sides[1].take(left)
+            sides[0].note(place, left, waits=other is None)
+            if other:
+                found(place, other[0], left, other[1])
+        if right is not None:
+            other = sides[0].take(right)
+            sides[1].note(place, right, waits=other is None)
+            if other:
+                found(other[0], place, other[1], right)
+
+    out = Pairing()
+    for side, alone in ((0, out.alone_a), (1, out.alone_b)):
+        for place, part in sides[side].rest():
+            if part.kind != UNTOLD and part.name and part.name not in sides[1 - side].spans:
+                alone.setdefault(part.name, []).append(part)
+            elif isinstance(part, Fact):
+                facts.append(
+                    (place, place, part, None) if side == 0 else (place, place, None, part)
+                )
+            else:
+                empty = replace(part, content=_nothing, at=None, symbols=())
+                both = (part, empty) if side == 0 else (empty, part)
+                members.append((place, place, *both))
+    # the same order whichever side is a
+    facts.sort(key=lambda row: (min(row[:2]), max(row[:2])))
+    members.sort(key=lambda row: (min(row[:2]), max(row[:2])))
+    out.facts = [row[2:] for row in facts]
+    out.members = [row[2:] for row in members]
+    out.moved_a, out.moved_b = _moved(sides[0].spans, sides[1].spans)
+    return out
+
+
+class _Side:
+    """One side's parts that wait for a partner, and the bytes that each name's parts span."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, deque[tuple[int, Part]]] = {}
+        self.spans: dict[str, int] = {}
+
+    def take(self, part: Part) -> tuple[int, Part] | None:
+        """The first waiting part that pairs with `part`, and its place."""
+        waiting = self._waiting.get(_key(part))
+        return waiting.popleft() if waiting else None
+
+    def note(self, place: int, part: Part, waits: bool) -> None:
+        """Keep the part's name, and the part too where it `waits`."""
+        if part.name and part.kind != UNTOLD:
+            self.spans[part.name] = self.spans.get(part.name, 0) + (part.at[1] if part.at else 0)
+        if waits:
+            self._waiting.setdefault(_key(part), deque()).append((place, part))
+
+    def rest(self) -> list[tuple[int, Part]]:
+        """What found no partner, in order."""
+        rest = [row for waiting in self._waiting.values() for row in waiting]
+        return sorted(rest, key=lambda row: row[0])
+
+
+def _key(part: Part) -> Hashable:
+    return type(part) is Fact, part.kind, part.name
+
+
+def _differ(left: Fact, right: Fact) -> bool:
+    # 1 == True in Python, not in a report
+    return left.value != right.value or type(left.value) is not type(right.value)
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
+
+
+def _moved(a: dict[str, int], b: dict[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """The names of both sides from the first to the last that has another place, in either
+    order, with the bytes of their parts."""
+    ours, theirs = [name for name in a if name in b], [name for name in b if name in a]
+    if ours == theirs:
+        return {}, {}
+    unlike = [
+        place for place, (one, two) in enumerate(zip(ours, theirs, strict=True)) if one != two
+    ]
+    window = slice(unlike[0], unlike[-1] + 1)
+    return {name: a[name] for name in ours[window]}, {name: b[name] for name in theirs[window]}

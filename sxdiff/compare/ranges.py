@@ -1,0 +1,273 @@
+"""Where two streams of bytes differ: ranges, found chunk by chunk, told as differences.
+
+No loop of Python's runs over bytes: chunks are compared whole, and in a chunk that differs the
+exclusive or of both (as one large integer) has non-zero bytes exactly where they differ.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sxdiff.model import Blob, Difference, Member, Route, Symbol, Value, text_of
+
+CHUNK = 1 << 20
+APART = 8
+"""Ranges with fewer equal bytes between them are one."""
+MOST_RANGES = 64
+"""Ranges told one by one in a leaf; what follows is one range more."""
+CONTEXT = 8
+"""Bytes of context on each side of an excerpt."""
+LONGEST = 64
+"""Bytes of a range that its excerpt shows."""
+WIDEN = 256
+"""Bytes on each side by which a range grows to the printable string that it lies in."""
+
+_ZEROS = bytes(APART)
+_SOME = re.compile(rb"[^\0]")
+_PRINTABLE = re.compile(rb"[\t\n\x20-\x7e]+")
+_NOT_PRINTABLE = re.compile(rb"[^\t\x20-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One place where a and b differ, as a span in each, and how many bytes there differ."""
+
+    a: tuple[int, int]
+    b: tuple[int, int]
+    bytes: int
+
+
+def equal(a: Blob, b: Blob) -> bool:
+    """Whether both streams hold the same bytes."""
+    if a.size != b.size:
+        return False
+    if a == b:
+        return True
+    return all(left == right for _, left, right in _chunks(a, b, a.size))
+
+
+def _chunks(a: Blob, b: Blob, size: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """The first `size` bytes of both in steps, with their offset."""
+    for at in range(0, size, CHUNK):
+        want = min(CHUNK, size - at)
+        yield at, a.read(at, want), b.read(at, want)
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    """Bytes that are not zero exactly where `left` and `right`, of one length, differ."""
+    number = int.from_bytes(left, "little") ^ int.from_bytes(right, "little")
+    return number.to_bytes(len(left), "little")
+
+
+def ranges(a: Blob, b: Blob, most: int = MOST_RANGES) -> list[Range]:
+    """Where `a` and `b` differ, in order; empty where they do not.
+
+    Streams of one size are compared position by position; of others, the common start and end
+    are left out and what lies between is one range. After `most` ranges, the rest is one range
+    from the next to the last differing byte, its bytes counted exactly.
+    """
+    if a.size != b.size:
+        return _middle(a, b)
+    out: list[Range] = []
+    start = end = differing = 0
+    for at, left, right in _chunks(a, b, a.size):
+        if left == right:
+            continue
+        bits = _xor(left, right)
+        if len(out) >= most and differing:
+            differing += len(bits) - bits.count(0)
+            end = at + len(bits.rstrip(b"\0"))
+            continue
+        for first, last in _runs(bits):
+            if differing and at + first - end >= APART and len(out) < most:
+                out.append(Range((start, end - start), (start, end - start), differing))
+                differing = 0
+            if not differing:
+                start = at + first
+            if len(out) >= most:
+                differing += len(bits) - first - bits.count(0, first)
+                end = at + len(bits.rstrip(b"\0"))
+                break
+            differing += last - first - bits.count(0, first, last)
+            end = at + last
+    if differing:
+        out.append(Range((start, end - start), (start, end - start), differing))
+    return out
+
+
+def _runs(bits: bytes) -> Iterator[tuple[int, int]]:
+    """Start and end of each run of bytes that holds no `APART` zeros in a row."""
+    at = 0
+    while found := _SOME.search(bits, at):
+        end = bits.find(_ZEROS, found.start())
+        if end < 0:
+            yield found.start(), len(bits.rstrip(b"\0"))
+            return
+        yield found.start(), end
+        at = end
+
+
+def _middle(a: Blob, b: Blob) -> list[Range]:
+    head = common_start(a, b)
+    tail = common_end(a, b, head)
+    one, two = a.size - head - tail, b.size - head - tail
+    return [Range((head, one), (head, two), max(one, two))]
+
+
+def common_start(a: Blob, b: Blob) -> int:
+    """Bytes at the start of both that are equal."""
+    size = min(a.size, b.size)
+    return _common(_chunks(a, b, size), size)
+
+
+def common_end(a: Blob, b: Blob, head: int) -> int:
+    """Bytes at the end of both that are equal, beside the `head` bytes at their start."""
+    size = min(a.size, b.size) - head
+    return _common(_chunks_back(a, b, size), size)
+
+
+def differing(left: bytes, right: bytes) -> int:
+    """How many bytes differ, counted as in `ranges`, of bytes in memory."""
+    if len(left) == len(right):
+        return len(left) - _xor(left, right).count(0)
+    size = min(len(left), len(right))
+    bits = _xor(left[:size], right[:size])
+    found = _SOME.search(bits)
+    head = found.start() if found else size
+    rest = size - head
+    bits = _xor(left[len(left) - rest :], right[len(right) - rest :])
+    tail = rest - len(bits.rstrip(b"\0"))
+    return max(len(left), len(right)) - head - tail
+
+
+def _common(chunks: Iterator[tuple[int, bytes, bytes]], size: int) -> int:
+    """Bytes at the start that are equal, of at most `size`."""
+    for at, left, right in chunks:
+        if left != right:
+            found = _SOME.search(_xor(left, right))
+            return at + (found.start() if found else 0)
+    return size
+
+
+def _chunks_back(a: Blob, b: Blob, size: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """The last `size` bytes of both from the end, each chunk reversed."""
+    for at in range(0, size, CHUNK):
+        want = min(CHUNK, size - at)
+        left = a.read(a.size - at - want, want)
+        right = b.read(b.size - at - want, want)
+        # reversed only where needed: `_common` asks no more of equal chunks
+        yield (at, left, right) if left == right else (at, left[::-1], right[::-1])
+
+
+def count_differing(a: Blob, b: Blob) -> int:
+    """How many bytes differ, counted as in `ranges`."""
+    return sum(found.bytes for found in ranges(a, b, most=0))
+
+
+def differences(a: Blob, b: Blob, member: Member, where: Route = ()) -> Iterator[Difference]:
+    """The ranges of two leaves, under the kind, the offsets and the symbols of `member`.
+
+    A range inside printable text is told as the whole string that it lies in (at most `WIDEN`
+    bytes more on each side), since a date or a path can only be known as a whole.
+    """
+    for found in _widened(a, b, ranges(a, b)):
+        symbol = covering(member.symbols, found.a[0])
+        yield Difference(
+            member.kind,
+            value(a, found.a, member.told_at),
+            value(b, found.b, member.told_at),
+            where,
+            found.bytes,
+            symbol,
+            derived=member.derived,
+        )
+
+
+def _widened(a: Blob, b: Blob, found: Sequence[Range]) -> Iterator[Range]:
+    last: Range | None = None
+    for one in found:
+        wide = _widen(a, b, one)
+        if last and wide.a[0] < sum(last.a):
+            # two changes in one string are one difference
+            size_a = max(sum(wide.a), sum(last.a)) - last.a[0]
+            size_b = max(sum(wide.b), sum(last.b)) - last.b[0]
+            last = Range((last.a[0], size_a), (last.b[0], size_b), last.bytes + wide.bytes)
+            continue
+        if last:
+            yield last
+        last = wide
+    if last:
+        yield last
+
+
+def _widen(a: Blob, b: Blob, found: Range) -> Range:
+    if max(found.a[1], found.b[1]) > WIDEN:
+        return found
+    left, right = a.read(*found.a), b.read(*found.b)
+    if _NOT_PRINTABLE.search(left) or _NOT_PRINTABLE.search(right):
+        return found
+    before = min(_printable_before(a, found.a[0]), _printable_before(b, found.b[0]))
+    behind = min(_printable_from(a, sum(found.a)), _printable_from(b, sum(found.b)))
+    grown = before + behind
+    return Range(
+        (found.a[0] - before, found.a[1] + grown),
+        (found.b[0] - before, found.b[1] + grown),
+        found.bytes,
+    )
+
+
+def _printable_before(blob: Blob, at: int) -> int:
+    data = blob.read(max(0, at - WIDEN), min(WIDEN, at))
+    stops = list(_NOT_PRINTABLE.finditer(data))
+    return len(data) - (stops[-1].end() if stops else 0)
+
+
+def _printable_from(blob: Blob, at: int) -> int:
+    data = blob.read(at, WIDEN)
+    stop = _NOT_PRINTABLE.search(data)
+    return stop.start() if stop else len(data)
+
+
+def value(blob: Blob, span: tuple[int, int], told_at: int = 0) -> Value:
+    """A span as one side of a difference: its text or hex, and an excerpt with context.
+
+    Where it is longer than the excerpt, size and digest (SHA-256) stand for the rest.
+    """
+    at, size = span
+    shown = blob.read(at, min(size, LONGEST))
+    whole = size <= LONGEST
+    printable = blob.read(at, min(size, 2 * WIDEN + LONGEST))
+    if size <= len(printable) and _PRINTABLE.fullmatch(printable):
+        told = text_of(printable)
+    else:
+        told = shown.hex()
+    start = max(0, at - CONTEXT)
+    excerpt = blob.read(start, at - start + len(shown) + (CONTEXT if whole else 0)).hex()
+    if whole:
+        return Value(told, (told_at + at, size), excerpt)
+    return Value(told, (told_at + at, size), excerpt, size, digest(blob.part(at, size)))
+
+
+def digest(blob: Blob) -> str:
+    """`sha256:` and the hex digest of a stream's bytes."""
+    sha256 = hashlib.sha256()
+    for at in range(0, blob.size, CHUNK):
+        sha256.update(blob.read(at, CHUNK))
+    return f"sha256:{sha256.hexdigest()}"
+
+
+def covering(symbols: Sequence[Symbol], at: int) -> str | None:
+    """The name that covers the byte at `at`: of several, the one that starts last."""
+    low, high = 0, len(symbols)
+    while low < high:
+        middle = (low + high) // 2
+        if symbols[middle].at <= at:
+            low = middle + 1
+        else:
+            high = middle
+    # an outer symbol may start some symbols before: .L labels, aliases, nested functions
+    for symbol in reversed(symbols[max(0, low - 32) : low]):
+        if symbol.at <= at < symbol.at + symbol.size:
+            return symbol.name
+    return None

@@ -1,0 +1,157 @@
+"""Archives of ar: static libraries, rlibs, Debian packages.
+
+Source: ar(5) of FreeBSD ("The archive file header", "BSD extended names"); GNU binutils 2.42
+bfd/archive.c and its documentation of thin archives; System V ABI 4.1, chapter 7 "Archive File"
+for the symbol table `/` and the long names `//`. All numbers are ASCII, padded with spaces.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Scalar, text_of
+
+MAGIC, THIN = b"!<arch>\n", b"!<thin>\n"
+HEADER = 60
+END = b"`\n"
+FIELDS = (
+    # name, offset, size; ar_hdr of <ar.h>
+    ("ar.mtime", 16, 12),
+    ("ar.uid", 28, 6),
+    ("ar.gid", 34, 6),
+    ("ar.mode", 40, 8),
+    ("ar.size", 48, 10),
+)
+SYMBOL_TABLES = frozenset({"/", "/SYM64/", "__.SYMDEF", "__.SYMDEF SORTED", "__.SYMDEF_64"})
+LONG_NAMES = "//"
+LONGEST = 64 << 10
+"""Longest name of a member."""
+_PLAIN = re.compile(r"0|[1-9][0-9]*")
+
+
+class Header(NamedTuple):
+    """One member's header at `at`, its content's span, and the name that stands for it."""
+
+    at: int
+    raw: bytes
+    name: str
+    name_size: int
+    content: int
+    size: int
+    stored: bool
+
+
+class Ar:
+    """Facts for each member's header, a member for each content."""
+
+    name = "ar"
+
+    def recognises(self, head: bytes) -> bool:
+        """The magic string of a plain or thin archive."""
+        return head.startswith((MAGIC, THIN))
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - reads spans only
+        """Magic, then each member in order; a name met again gets ` #2`."""
+        yield Fact("ar.magic", text_of(blob.read(0, len(MAGIC))), (0, len(MAGIC)))
+        met: dict[str, int] = {}
+        for header in _headers(blob):
+            name = header.name
+            met[name] = met.get(name, 0) + 1
+            if met[name] > 1:
+                name = f"{name} #{met[name]}"
+            yield from _facts(blob, header, name)
+            if header.stored and header.size:
+                yield _content(blob, header, name)
+            end = header.content + (header.size if header.stored else 0)
+            if end % 2 and end < blob.size:
+                yield Fact("ar.padding", blob.read(end, 1).hex(), (end, 1), name)
+
+
+def _headers(blob: Blob) -> Iterator[Header]:
+    thin = blob.read(0, len(THIN)) == THIN
+    names: Blob | None = None
+    at = len(MAGIC)
+    while at < blob.size:
+        raw = blob.part(at, HEADER).read()
+        if raw[58:60] != END:
+            raise FormatError("member header without its end mark", at + 58)
+        size = _number(raw[48:58], "size", at + 48)
+        field = raw[:16].rstrip(b" ")
+        content, name_size = at + HEADER, 0
+        if field.startswith(b"#1/"):
+            name_size = _number(field[3:], "length of a name", at)
+            if name_size > min(size, LONGEST):
+                raise FormatError(f"name of {name_size} bytes", at)
+            name = text_of(blob.part(content, name_size).read().rstrip(b"\0"))
+            content, size = content + name_size, size - name_size
+        else:
+            name = _name(field, names, at)
+        # of a thin archive's members only the tables are stored
+        stored = not thin or name in SYMBOL_TABLES or name == LONG_NAMES
+        if stored:
+            blob.part(content, size)
+        yield Header(at, raw, name, name_size, content, size, stored)
+        if name == LONG_NAMES:
+            names = blob.part(content, size)
+        at = content + (size if stored else 0)
+        at += at % 2
+
+
+def _name(field: bytes, names: Blob | None, at: int) -> str:
+    """The name that a header's field stands for: `name/`, `/123` in the long names, or plain."""
+    if re.fullmatch(rb"/[0-9]+(:[0-9]+)?", field):
+        if names is None:
+            raise FormatError("long name before the table of long names", at)
+        start = int(field[1:].partition(b":")[0])
+        if start >= names.size:
+            raise FormatError("long name outside the table of long names", at)
+        name, end, _ = names.read(start, LONGEST).partition(b"\n")
+        if not end:
+            raise FormatError("long name without an end", at)
+        return text_of(name.removesuffix(b"/"))
+    if field in (b"/", b"//", b"/SYM64/"):
+        return field.decode()
+    return text_of(field.removesuffix(b"/"))
+
+
+def _number(field: bytes, what: str, at: int) -> int:
+    digits = field.rstrip(b" ")
+    if not re.fullmatch(rb"[0-9]{1,19}", digits):
+        raise FormatError(f"{what} is no number", at)
+    return int(digits)
+
+
+def _facts(blob: Blob, header: Header, name: str) -> Iterator[Fact]:
+    field = text_of(header.raw[:16].rstrip(b" "))
+    # a reference into the long names says where the name stands, not what it is
+    reference = re.fullmatch(r"/[0-9]+(:[0-9]+)?|#1/[0-9]+", field) is not None
+    yield Fact("ar.name", field, (header.at, 16), name, derived=reference)
+    if header.name_size:
+        raw = blob.read(header.at + HEADER, header.name_size)
+        yield Fact("ar.long_name", text_of(raw), (header.at + HEADER, header.name_size), name)
+    for kind, start, size in FIELDS:
+        raw = header.raw[start : start + size].rstrip(b" ")
+        told = _shown(raw, number=kind != "ar.mode")
+        derived = kind == "ar.size" and header.stored
+        yield Fact(kind, told, (header.at + start, size), name, derived)
+    yield Fact("ar.end", END.hex(), (header.at + 58, 2), name)
+
+
+def _shown(raw: bytes, number: bool) -> Scalar:
+    """A field as a number where that says all its bytes, else as its text."""
+    text = text_of(raw)
+    return int(text) if number and _PLAIN.fullmatch(text) else text
+
+
+def _content(blob: Blob, header: Header, name: str) -> Member:
+    table = header.name in SYMBOL_TABLES
+    known = table or header.name == LONG_NAMES
+    return Member(
+        name,
+        blob.part(header.content, header.size),
+        at=(header.content, header.size),
+        kind="ar.symbols" if table else "ar.names" if known else "bytes",
+        opaque=known,
+        derived=known,
+        told_at=header.content if known else 0,
+    )

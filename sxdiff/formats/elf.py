@@ -1,0 +1,384 @@
+"""ELF: header, segments and sections, of every class, byte order and machine.
+
+Source: System V ABI (gABI) 4.1, chapters 4 and 5, and its 2001 update for large counts
+(SHN_XINDEX, e_shnum 0, PN_XNUM); its section "Section Compression" for SHF_COMPRESSED;
+GNU binutils' documentation for `.note.gnu.build-id` and `.gnu_debuglink`. Rows are read with
+the tables of `elf_schema`, through the checked `Blob.part`, not with a parser library: its
+exceptions on bad bytes are many, and it does not tell where a field lies.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sxdiff.formats import elf_schema as schema
+from sxdiff.formats.elf_symbols import Strings, symbols_by_section
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span
+
+MAGIC = b"\x7fELF"
+MOST_SECTIONS = 1 << 20
+"""Sections or segments of one file (gcc -ffunction-sections on huge sources reaches 10^5)."""
+MOST_NAMES = 64 << 20
+"""Bytes of all section names together; overlapping names could ask for far more."""
+OVERLAP = 4
+"""Bytes of all sections over bytes of the file; real sections do not overlap at all."""
+CONSEQUENCES = frozenset({".note.gnu.build-id", ".gnu_debuglink"})
+"""Sections computed from the others: a digest of the file, a CRC of its debug file."""
+LOOKED_INTO = frozenset({".gnu_debugdata"})
+"""Sections that hold a file of their own."""
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section header at `at`, as a row of the table, with its unique name."""
+
+    name: str
+    at: int
+    row: schema.Row
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The three tables of one file."""
+
+    width: int
+    order: str
+    machine: int
+    type: int
+    header: schema.Row
+    segments: tuple[tuple[int, schema.Row], ...]
+    sections: tuple[Section, ...]
+    names_at: int
+
+    def table(self, fields: tuple[schema.Field, ...]) -> schema.Table:
+        """`fields` in this file's class and byte order."""
+        return schema.table(fields, self.width, self.order)
+
+    @property
+    def segment_table(self) -> schema.Table:
+        """The program header's fields, whose order depends on the class."""
+        wide = self.width == 64
+        return self.table(schema.PROGRAM_HEADER_64 if wide else schema.PROGRAM_HEADER_32)
+
+
+class Elf:
+    """Facts for every header field, a member for the content of every section."""
+
+    name = "elf"
+
+    def recognises(self, head: bytes) -> bool:
+        """ELF magic, a class and a byte order (gABI, "ELF Identification")."""
+        return len(head) >= 6 and head[:4] == MAGIC and head[4] in (1, 2) and head[5] in (1, 2)
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """Identification, header, segments, then each section's header and content."""
+        layout = read_layout(blob)
+        yield from _identification(blob)
+        yield from _header(layout)
+        yield from _segments(layout)
+        yield from _sections(blob, layout, limits)
+        if not layout.sections:
+            yield from _segment_contents(blob, layout)
+
+
+def read_layout(blob: Blob) -> Layout:
+    """The header and both tables. Raises `FormatError` where one lies outside the file."""
+    identification = _read(blob, 0, 16)
+    width = 64 if identification[4] == 2 else 32
+    order = "<" if identification[5] == 1 else ">"
+    header_table = schema.table(schema.HEADER, width, order)
+    header = header_table.row.unpack(_read(blob, 16, header_table.size))
+    value = dict(zip((field.name for field in schema.HEADER), header, strict=True))
+
+    section_table = schema.table(schema.SECTION_HEADER, width, order)
+    first: schema.Row = (0,) * len(schema.SECTION_HEADER)
+    if value["e_shoff"]:
+        first = section_table.row.unpack(_read(blob, value["e_shoff"], section_table.size))
+    in_first = dict(zip((field.name for field in schema.SECTION_HEADER), first, strict=True))
+    # gABI, "Section Header": counts that do not fit lie in the header of section 0
+    section_count = value["e_shnum"] or in_first["sh_size"]
+    names_at = (
+        in_first["sh_link"] if value["e_shstrndx"] == schema.SHN_XINDEX else value["e_shstrndx"]
+    )
+    segment_count = in_first["sh_info"] if value["e_phnum"] == schema.PN_XNUM else value["e_phnum"]
+    if not value["e_shoff"]:
+        section_count = 0
+    if not value["e_phoff"]:
+        segment_count = 0
+
+    segment_fields = schema.PROGRAM_HEADER_64 if width == 64 else schema.PROGRAM_HEADER_32
+    segments = _rows(
+        blob,
+        schema.table(segment_fields, width, order),
+        value["e_phoff"],
+        value["e_phentsize"],
+        segment_count,
+    )
+    rows = _rows(blob, section_table, value["e_shoff"], value["e_shentsize"], section_count)
+    return Layout(
+        width,
+        order,
+        value["e_machine"],
+        value["e_type"],
+        header,
+        tuple(segments),
+        tuple(_named(blob, rows, names_at)),
+        names_at,
+    )
+
+
+def _read(blob: Blob, at: int, size: int) -> bytes:
+    return blob.part(at, size).read()
+
+
+def _rows(
+    blob: Blob, table: schema.Table, at: int, step: int, count: int
+) -> list[tuple[int, schema.Row]]:
+    """`count` rows of `step` bytes each from `at`, with their offsets."""
+    if not count:
+        return []
+    if step < table.size:
+        raise FormatError(f"entries of {step} bytes, at least {table.size} expected", at)
+    if count > MOST_SECTIONS:
+        raise LimitError(f"{count} headers", at)
+    data = _read(blob, at, (count - 1) * step + table.size)
+    return [
+        (at + place, table.row.unpack_from(data, place)) for place in range(0, count * step, step)
+    ]
+
+
+def _named(blob: Blob, rows: Sequence[tuple[int, schema.Row]], names_at: int) -> Iterator[Section]:
+    """Sections with unique names: a name met again gets ` #2`, an empty one is `section N`."""
+    strings = None
+    if 0 < names_at < len(rows):
+        _, _type, _, _, offset, size = rows[names_at][1][:6]
+        if _type != schema.SHT_NOBITS:
+            strings = Strings(blob.part(offset, size))
+    met: dict[str, int] = {}
+    total = 0
+    for place, (at, row) in enumerate(rows):
+        name_at, type_, flags, address, offset, size, link = row[:7]
+        name = strings.text(name_at) if strings and place else ""
+        total += len(name)
+        if total > MOST_NAMES:
+            raise LimitError(f"section names of more than {MOST_NAMES} bytes", at)
+        name = name or f"section {place}"
+        met[name] = met.get(name, 0) + 1
+        # a name may itself end in " #2": count on until it is free
+        unique = name
+        while met[name] > 1 and (unique := f"{name} #{met[name]}") in met:
+            met[name] += 1
+        if unique != name:
+            met[unique] = 1
+        yield Section(unique, at, row, type_, flags, address, offset, size, link)
+
+
+def _identification(blob: Blob) -> Iterator[Fact]:
+    table = schema.table(schema.IDENTIFICATION, 32, "<")
+    row = table.row.unpack(_read(blob, 4, table.size))
+    for field, value, at in table.placed(row, 4):
+        yield Fact(f"elf.header.{field.name}", schema.shown(field, value, 0), at)
+    yield Fact("elf.header.EI_MAG", MAGIC.hex(), (0, 4))
+    yield Fact("elf.header.EI_PAD", _read(blob, 9, 7).hex(), (9, 7))
+
+
+def _header(layout: Layout) -> Iterator[Fact]:
+    for field, value, at in layout.table(schema.HEADER).placed(layout.header, 16):
+        told: str | int = schema.shown(field, value, layout.machine)
+        if field.shown == schema.SECTION:
+            told = _section_name(layout, layout.names_at, value)
+        yield Fact(f"elf.header.{field.name}", told, at, derived=field.derived)
+
+
+def _section_name(layout: Layout, index: int, number: int) -> str | int:
+    """The name of section `index`, so that it stays the same where sections before it come or
+    go; the bare `number` where there is no such section."""
+    return layout.sections[index].name if 0 < index < len(layout.sections) else number
+
+
+def _segments(layout: Layout) -> Iterator[Fact]:
+    for name, at, row in _named_segments(layout):
+        for field, value, span in layout.segment_table.placed(row, at):
+            told = schema.shown(field, value, layout.machine)
+            yield Fact(f"elf.segment.{field.name}", told, span, name, field.derived)
+
+
+def _named_segments(layout: Layout) -> Iterator[tuple[str, int, schema.Row]]:
+    """Segments as (`LOAD #1`, offset of the header, row), numbered by type."""
+    met: dict[str, int] = {}
+    known = schema.names("p_type", layout.machine)
+    for at, row in layout.segments:
+        name = (known.get(row[0]) or f"{row[0]:#x}").removeprefix("PT_")
+        met[name] = met.get(name, 0) + 1
+        yield f"{name} #{met[name]}", at, row
+
+
+def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Member]:
+    table = layout.table(schema.SECTION_HEADER)
+    placed = [section for section in layout.sections if _has_content(section)]
+    for section in placed:
+        blob.part(section.offset, section.size)
+    if sum(section.size for section in placed) > OVERLAP * blob.size:
+        raise LimitError("sections overlap again and again")
+    symbols = symbols_by_section(blob, layout)
+    for index, section in enumerate(layout.sections):
+        for field, value, at in table.placed(section.row, section.at):
+            told: str | int = schema.shown(field, value, layout.machine)
+            derived = field.derived
+            if field.name == "sh_size" and not _has_content(section):
+                derived = False  # no content to follow from: .bss
+            if field.name == "sh_link":
+                told = _section_name(layout, value, value)
+            if field.name == "sh_info":
+                if section.type in (schema.SHT_REL, schema.SHT_RELA) or (
+                    section.flags & schema.SHF_INFO_LINK
+                ):
+                    told = _section_name(layout, value, value)
+                # the number of local symbols (gABI, figure 4-14)
+                derived = section.type in (schema.SHT_SYMTAB, schema.SHT_DYNSYM)
+            yield Fact(f"elf.section.{field.name}", told, at, section.name, derived)
+        if not _has_content(section):
+            continue
+        compressed = section.flags & schema.SHF_COMPRESSED
+        unpacked = _compressed(blob, layout, section, limits) if compressed else None
+        if unpacked:
+            yield from unpacked
+            continue
+        yield Member(
+            section.name,
+            blob.part(section.offset, section.size),
+            at=(section.offset, section.size),
+            kind="elf.section.content",
+            opaque=section.name not in LOOKED_INTO,
+            derived=section.name in CONSEQUENCES,
+            told_at=section.offset,
+            symbols=symbols.get(index, ()),
+        )
+
+
+def _has_content(section: Section) -> bool:
+    return section.type not in (schema.SHT_NULL, schema.SHT_NOBITS) and section.size > 0
+
+
+def _compressed(
+    blob: Blob, layout: Layout, section: Section, limits: Limits
+) -> list[Fact | Member] | None:
+    """A zlib section's header, unpacked content and stream; None where it is not sound."""
+    wide = layout.width == 64
+    table = layout.table(schema.COMPRESSION_HEADER_64 if wide else schema.COMPRESSION_HEADER_32)
+    if section.size < table.size:
+        return None
+    packed = blob.part(section.offset + table.size, section.size - table.size)
+    row = table.row.unpack(_read(blob, section.offset, table.size))
+    if row[0] != 1:  # ELFCOMPRESS_ZLIB; zstd sections are compared packed
+        return None
+    try:
+        for _ in _inflated(packed, limits):
+            pass
+    except FormatError:
+        return None
+    digest = hashlib.sha256()
+    for at in range(0, packed.size, CHUNK):
+        digest.update(packed.read(at, CHUNK))
+    return [
+        *(
+            Fact(
+                f"elf.compression.{field.name}",
+                schema.shown(field, value, layout.machine),
+                at,
+                section.name,
+                field.derived,
+            )
+            for field, value, at in table.placed(row, section.offset)
+        ),
+        Member(
+            section.name,
+            partial(_inflated, packed, limits),
+            kind="elf.section.content",
+            opaque=True,
+        ),
+        Fact(
+            "elf.compression.stream",
+            f"sha256:{digest.hexdigest()}",
+            (section.offset + table.size, packed.size),
+            section.name,
+            derived=True,
+        ),
+    ]
+
+
+def _inflated(packed: Blob, limits: Limits) -> Iterator[bytes]:
+    """The content of a zlib stream that is exactly `packed`, in chunks."""
+    inflater = zlib.decompressobj()
+    most = min(limits.member_bytes, packed.size * limits.expansion)
+    total = 0
+    try:
+        for at in range(0, packed.size, 64 << 10):
+            data = packed.read(at, 64 << 10)
+            while data:
+                chunk = inflater.decompress(data, CHUNK)
+                data = inflater.unconsumed_tail
+                total += len(chunk)
+                if total > most:
+                    raise LimitError(f"compressed section of more than {most} bytes")
+                if chunk:
+                    yield chunk
+            if inflater.unused_data:
+                raise FormatError("bytes behind a compressed section's stream", at)
+    except zlib.error as error:
+        raise FormatError(f"compressed section: {error}") from error
+    if not inflater.eof:
+        raise FormatError("compressed section ends early", packed.size)
+
+
+def _segment_contents(blob: Blob, layout: Layout) -> Iterator[Member]:
+    """Contents of segments where no section names them (core files, section headers removed).
+
+    What the headers' facts or an earlier segment tell is left out, so no byte is told twice.
+    """
+    table = layout.segment_table
+    offset_at, size_at = table.index("p_offset"), table.index("p_filesz")
+    told: list[Span] = [(0, 16 + layout.table(schema.HEADER).size)]
+    if layout.segments:
+        first, last = layout.segments[0][0], layout.segments[-1][0]
+        told.append((first, last - first + table.size))
+    order = sorted(_named_segments(layout), key=lambda named: -named[2][size_at])
+    for name, _at, row in order:
+        if row[0] == schema.PT_NULL or not row[size_at]:
+            continue
+        whole = (row[offset_at], row[size_at])
+        blob.part(*whole)
+        for at, size in _without(whole, told):
+            yield Member(
+                name,
+                blob.part(at, size),
+                (at, size),
+                "elf.segment.content",
+                opaque=True,
+                told_at=at,
+            )
+        told.append(whole)
+        if len(told) > 4096:
+            raise LimitError("more than 4,096 segments without a section")
+
+
+def _without(span: Span, told: Sequence[Span]) -> Iterator[Span]:
+    """The pieces of `span` that no span of `told` covers, in order."""
+    at, end = span[0], span[0] + span[1]
+    for start, size in sorted(told):
+        if start >= end:
+            break
+        if start > at:
+            yield at, start - at
+        at = max(at, start + size)
+    if at < end:
+        yield at, end - at

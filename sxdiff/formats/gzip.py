@@ -1,0 +1,152 @@
+"""Gzip streams (RFC 1952): one or more members, each a header, a deflate stream and a trailer."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
+
+from zlib_ng import zlib_ng
+
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span, text_of
+
+MAGIC = b"\x1f\x8b\x08"
+FHCRC, FEXTRA, FNAME, FCOMMENT = 2, 4, 8, 16
+RAW = -15
+"""zlib's window size for a deflate stream without any wrapper."""
+PACKED, UNPACKED = 64 << 10, 1 << 20
+"""Bytes read, and at most inflated, at a time."""
+LONGEST_TEXT = 1 << 20
+"""Longest name or comment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One member of the stream: its header's facts, and where deflate stream and trailer lie."""
+
+    facts: tuple[Fact, ...]
+    deflate: Span
+
+
+class Gzip:
+    """Header fields, the unpacked content of all members as one, deflate streams, trailers."""
+
+    name = "gzip"
+
+    def recognises(self, head: bytes) -> bool:
+        """RFC 1952, 2.3.1: ID1, ID2, and the only method there is."""
+        return len(head) >= 10 and head.startswith(MAGIC) and not head[3] & 0xE0
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """The content first, so that the facts that follow from it come after it."""
+        parts = list(_parts(blob, limits))
+        spans = tuple(part.deflate for part in parts)
+        yield Member("content", partial(_content, blob, spans))
+        for number, part in enumerate(parts, 1):
+            name = f"member {number}" if number > 1 else ""
+            for fact in part.facts:
+                yield Fact(fact.kind, fact.value, fact.at, name, fact.derived)
+            yield from _stream_facts(blob, part.deflate, name)
+        end = _end(spans[-1])
+        if end < blob.size:
+            yield Member(
+                "trailing",
+                blob.part(end, blob.size - end),
+                (end, blob.size - end),
+                "gzip.trailing",
+                opaque=True,
+                told_at=end,
+            )
+
+
+def _parts(blob: Blob, limits: Limits) -> Iterator[Part]:
+    """Each member, found by inflating the one before it.
+
+    Raises `FormatError` where a stream is damaged, `LimitError` where it unpacks to too much.
+    """
+    most = min(limits.member_bytes, blob.size * limits.expansion)
+    at = unpacked = 0
+    while at == 0 or blob.read(at, 3) == MAGIC:
+        header = list(_header(blob, at))
+        start = at + sum(fact.at[1] for fact in header if fact.at)
+        size = 0
+        for size, chunk in _inflate(blob, start):  # noqa: B007 - the last one is the stream's
+            unpacked += len(chunk)
+            if unpacked > most:
+                raise LimitError(f"content of more than {most} bytes", at)
+        blob.part(start + size, 8)
+        yield Part(tuple(header), (start, size))
+        at = _end((start, size))
+
+
+def _end(deflate: Span) -> int:
+    return deflate[0] + deflate[1] + 8
+
+
+def _header(blob: Blob, at: int) -> Iterator[Fact]:
+    """RFC 1952, 2.3: the fixed fields, then those that FLG announces, without any gap."""
+    fixed = blob.part(at, 10).read()
+    flags = fixed[3]
+    if fixed[:3] != MAGIC or flags & 0xE0:
+        raise FormatError("no gzip header, or reserved flags set", at)
+    yield Fact("gzip.magic", fixed[:3].hex(), (at, 3))
+    yield Fact("gzip.flags", flags, (at + 3, 1))
+    yield Fact("gzip.mtime", int.from_bytes(fixed[4:8], "little"), (at + 4, 4))
+    yield Fact("gzip.xfl", fixed[8], (at + 8, 1))
+    yield Fact("gzip.os", fixed[9], (at + 9, 1))
+    place = at + 10
+    if flags & FEXTRA:
+        size = int.from_bytes(blob.part(place, 2).read(), "little")
+        yield Fact("gzip.extra", blob.part(place + 2, size).read().hex(), (place, 2 + size))
+        place += 2 + size
+    for flag, kind in ((FNAME, "gzip.name"), (FCOMMENT, "gzip.comment")):
+        if flags & flag:
+            text, end, _ = blob.read(place, LONGEST_TEXT).partition(b"\0")
+            if not end:
+                raise FormatError(f"{kind} without an end", place)
+            yield Fact(kind, text_of(text), (place, len(text) + 1))
+            place += len(text) + 1
+    if flags & FHCRC:
+        yield Fact("gzip.header_crc", blob.part(place, 2).read().hex(), (place, 2), derived=True)
+
+
+def _stream_facts(blob: Blob, deflate: Span, name: str) -> Iterator[Fact]:
+    """The packed stream by its digest, and the trailer (RFC 1952, 2.3.1: CRC32, ISIZE)."""
+    at, size = deflate
+    digest = hashlib.sha256()
+    for start in range(at, at + size, UNPACKED):
+        digest.update(blob.read(start, min(UNPACKED, at + size - start)))
+    yield Fact("gzip.deflate", f"sha256:{digest.hexdigest()}", deflate, name, derived=True)
+    trailer = blob.part(at + size, 8).read()
+    crc, length = (int.from_bytes(trailer[i : i + 4], "little") for i in (0, 4))
+    yield Fact("gzip.crc32", f"{crc:08x}", (at + size, 4), name, derived=True)
+    yield Fact("gzip.isize", length, (at + size + 4, 4), name, derived=True)
+
+
+def _content(blob: Blob, spans: tuple[Span, ...]) -> Iterator[bytes]:
+    """What gunzip gives: the content of all members, in chunks; inflated anew at each call."""
+    for start, _ in spans:
+        for _, chunk in _inflate(blob, start):
+            yield chunk
+
+
+def _inflate(blob: Blob, at: int) -> Iterator[tuple[int, bytes]]:
+    """Chunks of the deflate stream at `at`, each with the packed bytes consumed so far."""
+    inflater = zlib_ng.decompressobj(RAW)
+    stream: BinaryIO
+    consumed = 0
+    with blob.open(io.DEFAULT_BUFFER_SIZE) as stream:
+        stream.seek(at)
+        while not inflater.eof:
+            data = stream.read(PACKED)
+            if not data:
+                raise FormatError("deflate stream ends early", blob.size)
+            consumed += len(data)
+            while data and not inflater.eof:
+                try:
+                    chunk = inflater.decompress(data, UNPACKED)
+                except zlib_ng.error as error:  # type: ignore[misc]  # its stub says Any
+                    raise FormatError(f"damaged deflate stream: {error}", at) from error
+                data = inflater.unconsumed_tail
+                yield consumed - len(data) - len(inflater.unused_data), chunk

@@ -1,0 +1,1 @@
+"""The report and its views: build the report, then write it as JSON, text or HTML."""

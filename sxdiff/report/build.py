@@ -1,0 +1,502 @@
+"""Gathers differences and problems into the report, on disk: memory does not grow with them.
+
+The rows live in one sqlite3 file of the spool, clustered in the order of the report. That order
+is the plain comparison of `where` as a list of strings, which a byte comparison of its key gives
+(`key_of`): steps in UTF-8 (whose byte order is the order of code points), each ended by a zero
+byte. So sorting, paging and "everything under this route" are range scans of one table.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from sxdiff import __version__
+from sxdiff.model import Difference, InputError, Node, Problem, Route, text_of
+from sxdiff.wire import JsonObject, difference_to_json
+
+UNEXPLAINED: Final = "unexplained"
+"""The pseudo-cause of what no cause explains. Never confirmed, always first."""
+
+ROOTS_TOLD: Final = 3
+"""How many roots a derived difference names for each route that it follows from."""
+
+_SCHEMA = """
+PRAGMA page_size = 16384;
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA cache_size = -16384;
+CREATE TABLE difference (
+    key BLOB, number INTEGER, kind TEXT, path TEXT, visible INTEGER, format TEXT, bytes INTEGER,
+    derived INTEGER, explained INTEGER, body TEXT,
+    PRIMARY KEY (key, number)) WITHOUT ROWID;
+CREATE TABLE root (key BLOB, rank INTEGER, PRIMARY KEY (key, rank)) WITHOUT ROWID;
+CREATE TABLE place (cause TEXT, rank INTEGER, PRIMARY KEY (cause, rank)) WITHOUT ROWID;
+CREATE TABLE file (tally INTEGER, platform TEXT, path TEXT,
+    PRIMARY KEY (tally, platform, path)) WITHOUT ROWID;
+CREATE TABLE problem (key BLOB, kind TEXT, message TEXT, resolution TEXT,
+    PRIMARY KEY (key, kind, message, resolution)) WITHOUT ROWID;
+BEGIN;
+"""
+_BATCH_ROWS = 1000
+_BATCH_CHARACTERS = 1 << 20
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Rows:
+    """A list of the report that is read from disk each time it is gone through."""
+
+    def __init__(self, count: int, read: Callable[[], Iterator[Any]]) -> None:
+        self._count = count
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._read()
+
+
+class Report:
+    """A finished report: what every view is made from, and nothing else.
+
+    `header` has all top-level keys in the contract's order but `differences`, which stream from
+    `differences()` as often as wanted. Long lists in the header may be `Rows`. `examples` are the
+    differences that the findings' kinds name as their examples, by id.
+    """
+
+    def __init__(
+        self,
+        header: JsonObject,
+        differences: Callable[[], Iterator[JsonObject]],
+        examples: dict[str, JsonObject],
+    ) -> None:
+        self.header = header
+        self.differences = differences
+        self.examples = examples
+
+    @classmethod
+    def from_json(cls, document: JsonObject) -> "Report":
+        """The report that a JSON document holds: all views follow from it alone."""
+        header = {key: value for key, value in document.items() if key != "differences"}
+        named = {kind["example"] for finding in header["findings"] for kind in finding["kinds"]}
+        differences: list[JsonObject] = document["differences"]
+        examples = {one["id"]: one for one in differences if one["id"] in named}
+        return cls(header, differences.__iter__, examples)
+
+
+class ReportBuilder:
+    """Takes differences and problems in any order, gives the sorted report.
+
+    The report reads from the builder's file, so the builder is closed after the report's use.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "report.sqlite3")
+        self._rows: list[tuple[object, ...]] = []
+        self._characters = 0
+        self._count = 0
+        with self._disk():
+            self._database = sqlite3.connect(self._path, isolation_level=None)
+            self._database.executescript(_SCHEMA)
+
+    @property
+    def count(self) -> int:
+        """How many differences were added."""
+        return self._count
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> "ReportBuilder":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def add(
+        self,
+        route: Route,
+        node_format: str,
+        difference: Difference,
+        path: str | None,
+        visible: bool,
+    ) -> None:
+        """Adds one difference at `route` + its own `where`."""
+        self._add(route, route, node_format, difference, path, visible)
+
+    def add_node(self, route: Route, node: Node, path: str | None, visible: bool) -> None:
+        """Adds all of a node. `route` names the node itself; its children add their names.
+
+        A derived difference that does not say what it follows from follows from what differs
+        under `route`. Problems of a node are told relative to it, as its differences are.
+        """
+        self._add_node(route, route, node, path, visible)
+
+    def problem(self, problem: Problem) -> None:
+        """Adds a problem, whose `where` is absolute. The same problem again is one problem."""
+        texts = (problem.kind, problem.message, problem.resolution)
+        row = (key_of(problem.where), *map(_storable, texts))
+        with self._disk():
+            self._database.execute("INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?)", row)
+
+    def _add_node(
+        self, top: Route, route: Route, node: Node, path: str | None, visible: bool
+    ) -> None:
+        for difference in node.differences:
+            self._add(top, route, node.format, difference, path, visible)
+        for problem in node.problems:
+            where = route + problem.where
+            self.problem(Problem(where, problem.kind, problem.message, problem.resolution))
+        for child in node.nodes:
+            self._add_node(top, (*route, child.name), child, path, visible)
+
+    def _add(
+        self,
+        top: Route,
+        route: Route,
+        node_format: str,
+        difference: Difference,
+        path: str | None,
+        visible: bool,
+    ) -> None:
+        document = difference_to_json(difference)
+        document.pop("where", None)  # the key holds it, absolute
+        if difference.derived and not difference.derived_from:
+            document["derived_from"] = [top]
+        body = _encode(document)
+        if not body.isascii():
+            try:
+                body.encode()
+            except UnicodeEncodeError:
+                body = _encode(_storable(document))
+        self._count += 1
+        self._rows.append(
+            (
+                key_of(route + difference.where),
+                self._count,
+                difference.kind,
+                None if path is None else _storable(path),
+                visible,
+                node_format,
+                difference.bytes,
+                difference.derived,
+                bool(difference.causes),
+                body,
+            )
+        )
+        self._characters += len(body)
+        if len(self._rows) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._disk():
+            self._database.executemany(
+                "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
+            )
+        self._rows.clear()
+        self._characters = 0
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """A full or unwritable disk is the user's to mend, so it is an `InputError`."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{self._path}: {error}") from error
+
+    def finish(
+        self,
+        *,
+        options: JsonObject,
+        inputs: list[JsonObject],
+        equal_at: str,
+        met: bool,
+        platforms: list[JsonObject],
+        files: JsonObject,
+    ) -> Report:
+        """Ranks and counts what was added. Nothing can be added afterwards."""
+        self._flush()
+        names = frozenset(str(one["platform"]) for one in platforms)
+        with self._disk():
+            tallies, summary = self._rank(names)
+            (problems,) = self._database.execute("SELECT count(*) FROM problem").fetchone()
+            self._database.execute("COMMIT")
+        findings = [
+            _finding(cause, tally, Rows(tally.differences, _reader(self._places, cause)))
+            for cause, tally in sorted(
+                tallies.items(),
+                key=lambda item: (item[0] != UNEXPLAINED, -item[1].files, item[0]),
+            )
+        ]
+        header = {
+            "schema": "sxdiff-report/1",
+            "tool": {"name": "sxdiff", "version": __version__},
+            "options": options,
+            "inputs": inputs,
+            "equal_at": equal_at,
+            "met": met,
+            "platforms": platforms,
+            "summary": {"files": files, **summary},
+            "findings": findings,
+            "accepted": [],
+            "problems": Rows(problems, self._problems),
+        }
+        examples = {
+            f"d{kind.example}": self._one(kind.example_row, kind.example)
+            for tally in tallies.values()
+            for kind in tally.kinds.values()
+        }
+        return Report(_storable(header), self._differences, examples)
+
+    def _rank(self, platforms: frozenset[str]) -> "tuple[dict[str, _Tally], JsonObject]":
+        """Goes once through all differences in their order: ranks roots, counts causes."""
+        tallies: dict[str, _Tally] = {}
+        derived_count = explained_count = 0
+        bytes_explained = bytes_unexplained = 0
+        roots: list[tuple[bytes, int]] = []
+        places: list[tuple[str, int]] = []
+        rank = 0
+        for rank, row in enumerate(
+            self._database.execute(
+                "SELECT key, number, kind, path, visible, bytes, derived, explained, "
+                "CASE WHEN explained THEN body END FROM difference ORDER BY key, number"
+            ),
+            1,
+        ):
+            key, number, kind, path, visible, size, derived, explained, body = row
+            if derived:
+                derived_count += 1
+                continue
+            roots.append((key, rank))
+            causes = json.loads(body)["causes"] if explained else (UNEXPLAINED,)
+            if explained:
+                explained_count += 1
+                bytes_explained += size
+            else:
+                bytes_unexplained += size
+            platform = route_of(key)[0] if key else ""
+            for cause in causes:
+                places.append((cause, rank))
+                tally = tallies.get(cause)
+                if tally is None:
+                    tally = tallies[cause] = _Tally(number=len(tallies) * 1_000_000)
+                if platform in platforms:
+                    tally.platforms.add(platform)
+                of_kind = tally.kinds.get(kind)
+                if of_kind is None:
+                    of_kind = tally.kinds[kind] = _Tally(tally.number + len(tally.kinds) + 1)
+                for one in (tally, of_kind):
+                    one.differences += 1
+                    one.size += size
+                    if path is not None and one.last != (platform, path):
+                        one.last = (platform, path)
+                        one.files += self._database.execute(
+                            "INSERT OR IGNORE INTO file VALUES (?, ?, ?)",
+                            (one.number, platform, path),
+                        ).rowcount
+                # what the upper layers hide is a poor example
+                if not of_kind.example or (visible and not of_kind.example_visible):
+                    of_kind.example, of_kind.example_visible = rank, visible
+                    of_kind.example_row = (key, number)
+            if len(roots) >= _BATCH_ROWS:
+                self._store_ranks(roots, places)
+        self._store_ranks(roots, places)
+        return tallies, {
+            "differences": {
+                "total": rank,
+                "explained": explained_count,
+                "unexplained": rank - explained_count - derived_count,
+                "derived": derived_count,
+            },
+            "bytes": {
+                "differing": bytes_explained + bytes_unexplained,
+                "explained": bytes_explained,
+                "unexplained": bytes_unexplained,
+            },
+        }
+
+    def _store_ranks(self, roots: list[tuple[bytes, int]], places: list[tuple[str, int]]) -> None:
+        self._database.executemany("INSERT INTO root VALUES (?, ?)", roots)
+        self._database.executemany("INSERT OR IGNORE INTO place VALUES (?, ?)", places)
+        roots.clear()
+        places.clear()
+
+    def _places(self, cause: str) -> Iterator[str]:
+        rows = self._database.execute(
+            "SELECT rank FROM place WHERE cause = ? ORDER BY rank", (cause,)
+        )
+        return (f"d{rank}" for (rank,) in rows)
+
+    def _problems(self) -> Iterator[JsonObject]:
+        rows = self._database.execute(
+            "SELECT * FROM problem ORDER BY key, kind, message, resolution"
+        )
+        for key, kind, message, resolution in rows:
+            where = [*route_of(key)]
+            yield {"where": where, "kind": kind, "message": message, "resolution": resolution}
+
+    def _roots(self, routes: Iterable[Route]) -> list[str]:
+        """Ids of the first roots under each of the routes, in order, each once."""
+        ranks: set[int] = set()
+        for route in routes:
+            start = key_of(route)
+            # 0xff is in no UTF-8, so all that begins with `start` lies below
+            rows = self._database.execute(
+                "SELECT rank FROM root WHERE key >= ? AND key < ? ORDER BY key, rank LIMIT ?",
+                (start, start + b"\xff", ROOTS_TOLD),
+            )
+            ranks.update(rank for (rank,) in rows)
+        return [f"d{rank}" for rank in sorted(ranks)]
+
+    def _differences(self) -> Iterator[JsonObject]:
+        rows = self._database.execute(
+            "SELECT key, path, visible, format, body FROM difference ORDER BY key, number"
+        )
+        # neighbours, such as the parts of one file, mostly follow from the same routes
+        roots = lru_cache(256)(self._roots)
+        for rank, row in enumerate(rows, 1):
+            yield _entry(rank, row, roots)
+
+    def _one(self, row: tuple[bytes, int], rank: int) -> JsonObject:
+        found = self._database.execute(
+            "SELECT key, path, visible, format, body FROM difference WHERE key = ? AND number = ?",
+            row,
+        ).fetchone()
+        return _entry(rank, found, self._roots)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one cause, or of one kind in it. `number` tells its files from others'."""
+
+    number: int
+    differences: int = 0
+    files: int = 0
+    size: int = 0
+    last: tuple[str, str] | None = None
+    platforms: set[str] = field(default_factory=set)
+    kinds: "dict[str, _Tally]" = field(default_factory=dict)
+    example: int = 0
+    example_visible: bool = False
+    example_row: tuple[bytes, int] = (b"", 0)
+
+
+def _reader(read: Callable[[str], Iterator[str]], cause: str) -> Callable[[], Iterator[str]]:
+    return lambda: read(cause)
+
+
+def _finding(cause: str, tally: _Tally, differences: Rows) -> JsonObject:
+    unexplained = cause == UNEXPLAINED
+    evidence = f"{tally.differences:,} difference{'s' * (tally.differences != 1)}"
+    if tally.files:
+        evidence += f" in {tally.files:,} file{'s' * (tally.files != 1)}"
+    return {
+        "cause": cause,
+        "title": "Differences that no known cause explains" if unexplained else cause,
+        "family": UNEXPLAINED if unexplained else "",
+        "confirmed": not unexplained,
+        "platforms": sorted(tally.platforms),
+        "differences": differences,
+        "bytes": tally.size,
+        "evidence": evidence,
+        "fix": "",
+        "references": [],
+        "kinds": [
+            {
+                "kind": kind,
+                "differences": one.differences,
+                "files": one.files,
+                "bytes": one.size,
+                "example": f"d{one.example}",
+            }
+            for kind, one in sorted(tally.kinds.items(), key=lambda item: (-item[1].files, item[0]))
+        ],
+    }
+
+
+def _entry(
+    rank: int,
+    row: tuple[bytes, str | None, int, str, str],
+    roots: Callable[[tuple[Route, ...]], list[str]],
+) -> JsonObject:
+    key, path, visible, node_format, body = row
+    stored = json.loads(body)
+    routes = tuple(map(tuple, stored.get("derived_from", ())))
+    causes = stored.get("causes", [])
+    return {
+        "id": f"d{rank}",
+        "where": [*route_of(key)],
+        "path": path,
+        "visible": bool(visible),
+        "format": node_format,
+        "kind": stored["kind"],
+        "a": _side(stored.get("a")),
+        "b": _side(stored.get("b")),
+        "bytes": stored.get("bytes", 0),
+        "symbol": stored.get("symbol"),
+        "source": stored.get("source"),
+        "diff": stored.get("diff"),
+        "causes": causes,
+        "derived": stored.get("derived", False),
+        "derived_from": [*roots(routes)] if routes else [],
+        "explained": bool(causes),
+    }
+
+
+def _side(stored: JsonObject | None) -> JsonObject | None:
+    """A side with its three fixed keys first, the others where they are known."""
+    if stored is None:
+        return None
+    return {"value": None, "at": None, "excerpt": None} | stored
+
+
+def _storable(value: Any) -> Any:
+    """The value with no lone surrogate in any text: UTF-8 could not hold it.
+
+    Texts should come from `text_of`. Where one does not (a name from the command line, an escape
+    in a JSON document), its bytes are told as `text_of` tells bytes.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            try:
+                return text_of(value.encode(errors="surrogateescape"))
+            except UnicodeEncodeError:
+                return text_of(value.encode(errors="surrogatepass"))
+    elif isinstance(value, dict):
+        return {key: _storable(one) for key, one in value.items()}
+    elif isinstance(value, list | tuple):
+        return [_storable(one) for one in value]
+    return value
+
+
+def key_of(route: Route) -> bytes:
+    """The bytes whose order is the order of routes; all routes under a route begin with its key."""
+    if not route:
+        return b""
+    joined = "\0".join(route)
+    if "\1" in joined or joined.count("\0") >= len(route):
+        # 0 ends a step and 1 escapes, so that both may occur in a name and still sort as they do
+        joined = "\0".join(step.replace("\1", "\1\2").replace("\0", "\1\1") for step in route)
+    try:
+        return joined.encode() + b"\0"
+    except UnicodeEncodeError:
+        return key_of(tuple(_storable(step) for step in route))
+
+
+def route_of(key: bytes) -> Route:
+    """The route that `key_of` was given."""
+    if not key:
+        return ()
+    steps = key[:-1].decode().split("\0")
+    if b"\1" in key:
+        steps = [step.replace("\1\1", "\0").replace("\1\2", "\1") for step in steps]
+    return tuple(steps)

@@ -1,0 +1,273 @@
+"""The terminal's view: in ten seconds, are they equal, and if not, what is wrong.
+
+At most a screenful without `verbose`; with it the tree of all differences, streamed.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from sxdiff.report import words
+from sxdiff.report.build import Report
+from sxdiff.report.escape import escape
+from sxdiff.wire import JsonObject
+
+SCREEN_LINES = 24
+_PLATFORMS_TOLD = 3
+_PROBLEMS_TOLD = 3
+_BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
+
+
+def chunks(
+    report: Report, *, verbose: bool = False, color: bool = False, width: int = 80
+) -> Iterator[str]:
+    """The lines of the view. No character of an image but plain visible ones is in them."""
+    view = _View(report, verbose, color, max(width, 40))
+    for line in view.tree() if verbose else view.screen():
+        yield line + "\n"
+
+
+class _View:
+    def __init__(self, report: Report, verbose: bool, color: bool, width: int) -> None:
+        self._report = report
+        self._header = report.header
+        self._verbose = verbose
+        self._color = color
+        self._width = width
+
+    def screen(self) -> list[str]:
+        lines = [*self._head(), *self._counts()]
+        problems = [*self._problems()]
+        hint = [*self._hint()]
+        lines += self._kinds(SCREEN_LINES - len(lines) - len(problems) - len(hint))
+        return lines + problems + hint
+
+    def tree(self) -> Iterator[str]:
+        yield from self._head()
+        yield from self._counts()
+        yield from self._kinds(None)
+        yield from self._problems()
+        shown: list[str] = []
+        for number, difference in enumerate(self._report.differences()):
+            where = difference["where"]
+            if number == 0:
+                yield ""
+            same = words.common(shown, where)
+            for depth in range(same, len(where)):
+                yield self._cut("  " * depth + escape(where[depth]))
+            shown = where
+            yield from self._leaf(difference, "  " * len(where))
+
+    def _head(self) -> Iterator[str]:
+        header = self._header
+        yield self._paint(words.verdict(header), _BOLD, _GREEN if header["met"] else _RED)
+        meaning = words.meaning(header)
+        if meaning:
+            yield meaning
+        platforms = header["platforms"]
+        # full digests while there is room: they get copied
+        full = self._verbose or len(platforms) <= _PLATFORMS_TOLD - 1
+        signed = [*map(words.digests, platforms)]
+        differing = [a != b for a, b in signed]
+        order = sorted(range(len(platforms)), key=lambda index: not differing[index])
+        told = order if self._verbose else order[: _PLATFORMS_TOLD + (len(order) <= 4)]
+        for index in told:
+            platform, (a, b) = platforms[index], signed[index]
+            name = escape(words.platform_name(platform))
+            if platform["only_in"]:
+                yield self._cut(f"{name}  only in {platform['only_in']}")
+            elif full:
+                yield self._cut(f"{name}  equal at {platform['equal_at']}")
+            else:
+                short = f"  {_short(a)}" if a == b else f"  a {_short(a)}  b {_short(b)}"
+                yield self._cut(f"{name}  {platform['equal_at']}{short if a or b else ''}")
+            if full and a == b and a:
+                yield f"  a b  {escape(a)}"
+            elif full and (a or b):
+                for side, digest, style in (("a", a, _RED), ("b", b, _GREEN)):
+                    if digest or not platform["only_in"]:
+                        shown = escape(digest or "(no manifest)")
+                        yield f"  {side}  {self._paint(shown, style)}"
+        if len(told) < len(order):
+            rest = order[len(told) :]
+            equal = sum(not differing[index] for index in rest)
+            yield f"and {words.count(len(rest), 'more platform')}, {equal} with equal manifests"
+
+    def _counts(self) -> Iterator[str]:
+        summary = self._header["summary"]
+        files, differences = summary["files"], summary["differences"]
+        if not differences["total"]:
+            return
+        yield ""
+        told = [f"{files['differing']:,} of {words.count(files['compared'], 'file')} differ"]
+        told += [f"{files[key]:,} {key.replace('_', ' ')}" for key in _ALONE if files[key]]
+        yield self._cut(", ".join(told))
+        total = words.count(differences["total"], "difference")
+        told = [f"{differences['unexplained']:,} of {total} unexplained"]
+        if differences["explained"]:
+            told.append(f"{differences['explained']:,} explained")
+        if differences["derived"]:
+            follow = "follows" if differences["derived"] == 1 else "follow"
+            told.append(f"{differences['derived']:,} {follow} from others")
+        told.append(words.size(summary["bytes"]["differing"]))
+        yield self._cut(", ".join(told))
+
+    def _kinds(self, room: int | None) -> list[str]:
+        """The findings: each kind with its count and one example, as many as have room."""
+        entries = [(one, kind) for one in self._header["findings"] for kind in one["kinds"]]
+        if not entries:
+            return []
+        blocks = [self._kind(finding, kind) for finding, kind in entries[:SCREEN_LINES]]
+        if room is None:
+            return ["", *(line for finding, kind in entries for line in self._kind(finding, kind))]
+        if sum(map(len, blocks)) + len(blocks) <= room and len(blocks) == len(entries):
+            return [line for block in blocks for line in ["", *block]]
+        lines = [""]
+        for index, block in enumerate(blocks):
+            # the last line of the room tells what is left out, if anything is
+            if len(lines) + len(block) > room - (index + 1 < len(entries)):
+                rest = [f"{kind['kind']} {kind['differences']:,}" for _, kind in entries[index:]]
+                more = words.count(len(rest), "more kind")
+                lines.append(self._cut(escape(f"and {more}: {', '.join(rest)}"), end=True))
+                break
+            lines += block
+        return lines
+
+    def _kind(self, finding: JsonObject, kind: JsonObject) -> list[str]:
+        example = self._report.examples[kind["example"]]
+        plain = f"{kind['kind']} "
+        painted = f"{self._paint(escape(kind['kind']), _BOLD)} "
+        if kind["differences"] > 1:
+            counted = f"× {kind['differences']:,} "  # noqa: RUF001 - the sign for times
+            if kind["files"] > 1:
+                counted += f"in {kind['files']:,} files "
+            counted = f"{counted.rstrip()}, as "
+            plain, painted = plain + counted, painted + counted
+        if finding["confirmed"]:
+            plain += f"[{finding['cause']}] "
+            painted += f"[{escape(finding['cause'])}] "
+        told = escape(words.place(example, self._header))
+        told = _cut_middle(told, max(24, self._width - len(plain) - 3))
+        return [f"{painted}in {told}", *self._sides(example, "  ", brief=True)]
+
+    def _leaf(self, difference: JsonObject, indent: str) -> Iterator[str]:
+        notes = "; ".join(words.marks(difference))
+        head = f"{indent}{self._paint(escape(difference['kind']), _BOLD)}"
+        yield f"{head}  {self._paint(escape(notes), _DIM)}" if notes else head
+        yield from self._sides(difference, indent + "  ", brief=False)
+
+    def _sides(self, difference: JsonObject, indent: str, brief: bool) -> Iterator[str]:
+        """Both values, one above the other, or the text diff."""
+        changes = _changes(difference["diff"] or "")
+        if difference["diff"] and not brief:
+            for line in difference["diff"].splitlines():
+                style = _STYLES.get(line[:1], _DIM)
+                yield indent + self._paint(_cut_end(escape(line), self._room(indent)), style)
+            return
+        a, b = changes or (words.side(difference, "a"), words.side(difference, "b"))
+        yield from self._pair(escape(a), escape(b), indent)
+
+    def _pair(self, a: str, b: str, indent: str) -> Iterator[str]:
+        room = self._room(indent) - 3
+        same = words.common(a, b)
+        start = 0
+        if max(_columns(a), _columns(b)) > room:
+            # a cut in the middle of each could take away just what differs
+            start = max(0, same - room // 3)
+        for name, text, other, style in (("a", a, b, _RED), ("b", b, a, _GREEN)):
+            head = "…" if start else ""
+            shown = head + _cut_end(text[start:], room - len(head))
+            at = same - start + len(head)
+            tail = _common_tail(text[same:], other[same:])
+            # colour the part that differs, if it is all in sight
+            end = len(shown) if shown.endswith("…") else len(shown) - tail
+            told = shown[:at] + self._paint(shown[at:end], style) + shown[end:]
+            yield f"{indent}{self._paint(name, style)}  {told}"
+
+    def _problems(self) -> Iterator[str]:
+        problems = self._header["problems"]
+        if not len(problems):
+            return
+        yield ""
+        yield self._paint(words.count(len(problems), "problem"), _BOLD, _YELLOW)
+        for index, problem in enumerate(problems):
+            if index >= _PROBLEMS_TOLD and not self._verbose:
+                yield f"  and {len(problems) - index:,} more"
+                return
+            where = words.place(problem, self._header)
+            told = f"  {problem['kind']}: {problem['message']}; {problem['resolution']}"
+            line = escape(f"{told} (in {where})" if where else told)
+            yield line if self._verbose else self._cut(line)
+
+    def _hint(self) -> Iterator[str]:
+        if self._header["summary"]["differences"]["total"]:
+            yield ""
+            yield self._paint("-v lists every difference, --html FILE makes a page of them", _DIM)
+
+    def _room(self, indent: str) -> int:
+        # a tree deeper than the screen is wide still shows something
+        return max(24, self._width - len(indent))
+
+    def _cut(self, line: str, end: bool = False) -> str:
+        return (_cut_end if end else _cut_middle)(line, self._width)
+
+    def _paint(self, text: str, *styles: str) -> str:
+        return f"\x1b[{';'.join(styles)}m{text}\x1b[0m" if self._color and text else text
+
+
+_ALONE = ("only_in_a", "only_in_b")
+_STYLES = {"-": _RED, "+": _GREEN, "@": _BOLD}
+
+
+def _changes(diff: str) -> tuple[str, str] | None:
+    """The first line that went and the first that came, of a unified diff."""
+    went = came = None
+    for line in diff.splitlines():
+        if went is None and line.startswith("-") and not line.startswith("--- "):
+            went = line[1:]
+        elif came is None and line.startswith("+") and not line.startswith("+++ "):
+            came = line[1:]
+        if went is not None and came is not None:
+            break
+    if went is None and came is None:
+        return None
+    return ("(absent)" if went is None else went, "(absent)" if came is None else came)
+
+
+def _short(digest: str | None) -> str:
+    return escape(digest[:19]) + "…" if digest else "none"
+
+
+def _common_tail(a: str, b: str) -> int:
+    return words.common(a[::-1], b[::-1])
+
+
+def _columns(text: Iterable[str]) -> int:
+    """How wide a text is on a terminal: East Asian wide characters take two columns."""
+    if isinstance(text, str) and text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 1 + (unicodedata.east_asian_width(one) in "WF")
+        for one in text
+    )
+
+
+def _fitting(text: Iterable[str], width: int) -> int:
+    """How many characters from the start fit."""
+    used = number = 0
+    for number, one in enumerate(text):
+        used += _columns(one)
+        if used > width:
+            return number
+    return number + 1
+
+
+def _cut_end(text: str, width: int) -> str:
+    return text if _columns(text) <= width else text[: _fitting(text, width - 1)] + "…"
+
+
+def _cut_middle(text: str, width: int) -> str:
+    """Keeps both ends: of a path, the end says most."""
+    if _columns(text) <= width:
+        return text
+    tail = text[len(text) - _fitting(reversed(text), (width - 1) * 2 // 3) :]
+    return text[: _fitting(text, width - 1 - _columns(tail))] + "…" + tail

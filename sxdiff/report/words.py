@@ -1,0 +1,148 @@
+"""What all views say alike: the verdict in plain words, counts, places and values.
+
+Texts are given as they are; a view escapes them (`report.escape`) where it prints them.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sxdiff.wire import JsonObject
+
+STEP: Final = " › "  # noqa: RUF001 - the mark between two steps of a route, on purpose not ">"
+
+_SAME: Final = {
+    "archive": "the two inputs are the same, byte for byte",
+    "index": "the image index has the same digest",
+    "manifest": "every platform's image manifest has the same digest",
+    "config": "every platform's config and unpacked layers are the same",
+    "rootfs": "every path is the same, with its metadata and content",
+    "contents": "every path has the same type and content",
+    "nothing": "nothing was asked to be equal",
+}
+_DIFFERS: Final = {
+    "archive": "",
+    "index": "Only the transport around the index differs.",
+    "manifest": "Only the index or its attestations differ, not what is signed.",
+    "config": "Only packaging differs: compression, media types or annotations.",
+    "rootfs": "The files are equal; layering, tar encoding or image config differ.",
+    "contents": "File contents are equal; times, owners, modes or other metadata differ.",
+    "nothing": "Files differ in content or type, or are on one side only.",
+}
+_TIME = re.compile(r"(?:^|[._])[a-z]*(?:time|date|timestamp)$")
+_SECONDS = re.compile(r"(\d{1,12})(\.\d+)?")
+
+
+def verdict(header: JsonObject) -> str:
+    """The verdict and the rung asked for, as the first line says it."""
+    rung, asked = header["equal_at"], header["options"].get("require")
+    if header["met"]:
+        return f"equal at {rung}: {_SAME[rung]}"
+    ask = f" ({asked} asked for)" if asked else ""
+    return (
+        f"differ: equal at nothing{ask}"
+        if rung == "nothing"
+        else f"differ: equal only at {rung}{ask}"
+    )
+
+
+def meaning(header: JsonObject) -> str:
+    """What differs in spite of the rung that holds; empty where nothing does."""
+    alone = [one for one in header["platforms"] if one["only_in"]]
+    if alone and header["equal_at"] == "nothing":
+        # what the platforms have in common may well be equal
+        return (
+            "A platform is on one side only."
+            if len(alone) == 1
+            else (f"{len(alone)} platforms are on one side only.")
+        )
+    return _DIFFERS[header["equal_at"]]
+
+
+def platform_name(platform: JsonObject) -> str:
+    """The platform, with the image's name where an archive holds several."""
+    name, image = platform["platform"], platform["image"]
+    return f"{name} ({image})" if image else str(name)
+
+
+def digests(platform: JsonObject) -> tuple[str | None, str | None]:
+    """Both manifest digests: what maintainers sign."""
+    a, b = ((platform[side] or {}).get("manifest") for side in "ab")
+    return a, b
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size(number: int) -> str:
+    """Bytes for a person: exact below 10,000, then with three figures."""
+    if number < 10_000:
+        return count(number, "byte")
+    units = iter(("kB", "MB", "GB", "TB"))
+    value, unit = number / 1000, next(units)
+    while value >= 999.5 and unit != "TB":
+        value, unit = value / 1000, next(units)
+    return f"{value:.3g} {unit}"
+
+
+def common(a: Sequence[str], b: Sequence[str]) -> int:
+    """How many items the two begin with alike."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((index for index, (x, y) in pairs if x != y), min(len(a), len(b)))
+
+
+def place(told: JsonObject, header: JsonObject) -> str:
+    """Where a difference or problem is; a platform that is the only one goes without saying."""
+    where = told["where"]
+    platforms = header["platforms"]
+    if len(platforms) == 1 and len(where) > 1 and where[0] == platforms[0]["platform"]:
+        where = where[1:]
+    return STEP.join(where)
+
+
+def side(difference: JsonObject, name: str) -> str:
+    """One side's value in words, a date beside a time."""
+    value = difference[name]
+    if value is None:
+        return "(absent)"
+    shown = value["value"]
+    if shown is None:
+        shown = value["excerpt"]
+    if shown is None:
+        known = [size(value["size"])] if value.get("size") is not None else []
+        known += [value["digest"]] if value.get("digest") else []
+        return f"({', '.join(known)})" if known else "(no value)"
+    if isinstance(shown, bool):
+        return "true" if shown else "false"
+    date = date_of(difference["kind"], shown)
+    return f"{shown} ({date})" if date else str(shown)
+
+
+def date_of(kind: str, value: str | int) -> str | None:
+    """The UTC date of a value that its kind says is a time in seconds since 1970."""
+    seconds = _SECONDS.fullmatch(str(value)) if _TIME.search(kind) else None
+    if seconds is None:
+        return None
+    moment = int(seconds[1])
+    if moment > 253_402_300_799:  # the last second of the year 9999
+        return None
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def marks(difference: JsonObject) -> list[str]:
+    """What else is known of a difference, each in a few words."""
+    told = []
+    if difference["symbol"]:
+        told.append(f"in {difference['symbol']}")
+    if difference["source"]:
+        told.append(f"from {difference['source']}")
+    if difference["derived"]:
+        roots = ", ".join(difference["derived_from"])
+        told.append(f"follows from {roots}" if roots else "derived")
+    if not difference["visible"]:
+        told.append("hidden by an upper layer")
+    if difference["causes"]:
+        told.append(f"cause: {', '.join(difference['causes'])}")
+    return told

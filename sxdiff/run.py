@@ -1,0 +1,495 @@
+"""The story: open both, read and verify, compare platform by platform, sum up."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sxdiff.compare.documents import document_differences
+def transport_differences(a,b): return []  # TEMPORARY
+from sxdiff.image.graph import Document, Image, Input, PlatformImage
+from sxdiff.image.oci import open_input, pair_images, select
+from sxdiff.model import RUNGS, Blob, Difference, InputError, Limits, Problem, Route, Value
+from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
+from sxdiff.work.members import Context
+from sxdiff.work.platforms import PlatformComparison, contents_promised_equal
+from sxdiff.work.pool import Pool
+from sxdiff.work.spool import Spool
+
+Progress = Callable[[int, int, str], None]
+"""Told how much was read: bytes done, bytes in all, what is being done."""
+
+PLAIN_ROOT = "plain root"
+"""Stands for the platform where an input is a root file system without an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user chose; see `sxdiff --help`."""
+
+    require: str | None = None
+    ref: str | None = None
+    platforms: tuple[str, ...] = ()
+    jobs: int | None = None
+    spool: str | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformPair:
+    """One platform of an image pair; None on the side that lacks it."""
+
+    route: Route
+    platform: str
+    a: PlatformImage | None
+    b: PlatformImage | None
+
+
+@contextmanager
+def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iterator[Report]:
+    """Compare the inputs at paths `a` and `b`. The report lives as long as the context.
+
+    Raises InputError where there is no verdict: no image, corrupt, or used wrongly.
+    """
+    limits = Limits()
+    done = 0
+
+    def observer(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress(done, reading.total, "reading")
+
+    with Spool.create(options.spool) as spool:
+        inputs = (open_input(a, spool.new, limits), open_input(b, spool.new, limits))
+        with (
+            Pool(spool.directory, options.jobs or os.cpu_count() or 1, observer) as pool,
+            ReportBuilder(spool.directory) as builder,
+        ):
+            reading = Reading(pool)
+            context = Context(pool, spool, reading, builder, limits, options.debug)
+            yield _Run((a, b), inputs, options, context).report()
+
+
+class _Run:
+    """One comparison: what its steps share."""
+
+    def __init__(
+        self,
+        paths: tuple[str, str],
+        inputs: tuple[Input, Input],
+        options: Options,
+        context: Context,
+    ) -> None:
+        self._paths = paths
+        self._inputs = inputs
+        self._options = options
+        self._context = context
+        self._builder = context.builder
+        self._rungs: list[str] = []
+        self._platforms: list[dict[str, Any]] = []
+
+    def report(self) -> Report:
+        """Do everything; the finished report."""
+        a, b = self._inputs
+        sums = self._input_digests()
+        same = None not in sums and sums[0] == sums[1]
+        for opened in self._inputs:
+            for problem in opened.problems:
+                self._builder.problem(problem)
+        pairs = self._image_pairs()
+        platforms = [
+            pair for one, other, route in pairs for pair in self._platform_pairs(one, other, route)
+        ]
+        self._read(platforms, pairs, same)
+        for pair in platforms:
+            self._compare_platform(pair, same)
+        roots = {self._compare_indexes(*pair) for pair in pairs}
+        if not same and a.store.is_directory and b.store.is_directory:
+            same = directories_equal(*self._paths, self._context.reading)
+        if not same:
+            self._transport(sums)
+        return self._finish(self._equal_at(same, roots), sums)
+
+    def _input_digests(self) -> tuple[str | None, str | None]:
+        files = [opened for opened in self._inputs if not opened.store.is_directory]
+        tasks = [
+            {"task": "hash", "name": name, "blob": [name, 0, os.path.getsize(name)]}
+            for name in dict.fromkeys(opened.store.path for opened in files)
+        ]
+        sums = dict(
+            zip([task["name"] for task in tasks], self._context.pool.all(tasks), strict=True)
+        )
+        return sums.get(self._inputs[0].store.path), sums.get(self._inputs[1].store.path)
+
+    def _image_pairs(self) -> list[tuple[Image, Image, Route]]:
+        """Images to compare, each pair with the beginning of its routes."""
+        a, b = (self._with_plain_root(opened) for opened in self._inputs)
+        if self._options.ref is not None:
+            return [(select(a, self._options.ref), select(b, self._options.ref), ())]
+        found, said = pair_images(a, b)
+        if said:
+            self._builder.problem(
+                Problem((), "pairing", said, "name one image with --ref to compare only that")
+            )
+        pairs: list[tuple[Image, Image, Route]] = []
+        for number, (one, other) in enumerate(found, 1):
+            names = (one or other or _EMPTY).names
+            route: Route = () if len(found) == 1 else (names[0] if names else f"image {number}",)
+            if one is None or other is None:
+                side = "a" if other is None else "b"
+                value = Value((one or other or _EMPTY).root)
+                self._builder.add(
+                    route or ("image",),
+                    "image",
+                    Difference(
+                        f"image.only_in_{side}",
+                        value if other is None else None,
+                        value if one is None else None,
+                        bytes=1,
+                    ),
+                    None,
+                    True,
+                )
+                self._rungs.append("nothing")
+            pairs.append((one or _EMPTY, other or _EMPTY, route))
+        return pairs
+
+    def _with_plain_root(self, opened: Input) -> Input:
+        """A plain root as an image of one nameless layer, for the platform that the other has."""
+        root = opened.plain_root
+        if root is None:
+            return opened
+        layer = directory_layer(root) if isinstance(root, str) else root_layer(root)
+        other = self._inputs[opened is self._inputs[0]]
+        keys = {one.platform for image in other.images for one in image.platforms}
+        if self._options.platforms:
+            keys &= {_normal(name) for name in self._options.platforms}
+        if len(keys) > 1:
+            raise InputError(
+                f"{opened.store.path}: is a plain root file system; choose one platform of the"
+                f" other side with --platform: {', '.join(sorted(keys))}"
+            )
+        platform = next(iter(keys), PLAIN_ROOT)
+        image = PlatformImage(platform, None, None, (layer,), False, True, None)
+        return replace(opened, images=(Image((), None, (), (image,), ()),))
+
+    def _platform_pairs(self, a: Image, b: Image, route: Route) -> list[PlatformPair]:
+        left = {one.platform: one for one in a.platforms}
+        right = {one.platform: one for one in b.platforms}
+        keys = sorted(left.keys() | right.keys())
+        if self._options.platforms:
+            wanted = {_normal(name) for name in self._options.platforms}
+            missing = wanted - set(keys)
+            if missing and (a is not _EMPTY or b is not _EMPTY):
+                raise InputError(
+                    f"no image for platform {', '.join(sorted(missing))}: there are"
+                    f" {', '.join(keys) or 'none'}"
+                )
+            keys = [key for key in keys if key in wanted]
+        return [PlatformPair((*route, key), key, left.get(key), right.get(key)) for key in keys]
+
+    def _read(
+        self, platforms: list[PlatformPair], pairs: list[tuple[Image, Image, Route]], same: bool
+    ) -> None:
+        """Pass 1 over everything that has to be verified."""
+        reading = self._context.reading
+        for pair in platforms:
+            a, b = pair.a, pair.b
+            index = a is not None and b is not None and not contents_promised_equal(a, b)
+            for image, path in ((a, self._paths[0]), (b, self._paths[1])):
+                if image is None or (same and image is b and a is not None):
+                    continue  # the other side's bytes are the same, and are verified
+                for number, layer in enumerate(image.layers):
+                    name = f"{path}: {pair.platform}, layer {layer.number}"
+                    if layer.digest:
+                        name += f" ({layer.digest})"
+                    if image.artifact:
+                        if layer.blob and layer.digest:
+                            reading.want_digest(layer.blob, layer.digest, name)
+                        continue
+                    twin = None
+                    if image is b and a is not None:
+                        twin = next((one for one in a.layers if promised_equal(one, layer)), None)
+                        if twin is None and number < len(a.layers) and layer.blob is None:
+                            continue
+                    reading.want(layer, name, index=index, twin=twin)
+        for a_image, b_image, _ in pairs:
+            for side, whole in enumerate((a_image, b_image)):
+                for attestation in whole.attestations:
+                    for layer in attestation.layers:
+                        if layer.blob and layer.digest:
+                            name = f"{self._paths[side]}: attestation blob {layer.digest}"
+                            reading.want_digest(layer.blob, layer.digest, name)
+        reading.run()
+
+    def _compare_platform(self, pair: PlatformPair, same: bool) -> None:
+        a, b = pair.a, pair.b
+        if a is None or b is None:
+            side = "a" if b is None else "b"
+            one = a or b
+            value = Value(_identity(one) if one else None)
+            self._builder.add(
+                pair.route,
+                "platform",
+                Difference(
+                    f"platform.only_in_{side}",
+                    value if side == "a" else None,
+                    value if side == "b" else None,
+                    bytes=1,
+                ),
+                None,
+                True,
+            )
+            rung = "nothing"
+        else:
+            comparison = PlatformComparison(self._context, pair.route, a, b)
+            rung = comparison.same() if same else comparison.compare()
+        self._rungs.append(rung)
+        self._platforms.append(
+            {
+                "platform": pair.platform,
+                "image": pair.route[0] if len(pair.route) > 1 else None,
+                "equal_at": rung,
+                "only_in": "a" if b is None else "b" if a is None else None,
+                "a": a and self._side(a),
+                "b": b and (self._side(a if same and a else b)),
+            }
+        )
+
+    def _side(self, image: PlatformImage) -> dict[str, Any]:
+        layers = []
+        for layer in image.layers:
+            read = None if image.artifact else self._context.reading.get(layer)
+            if read is not None and read.is_directory:
+                continue
+            layers.append(
+                {
+                    "digest": layer.digest or (read and read.digest),
+                    "diff_id": read.diff_id if read else layer.diff_id,
+                    "size": layer.size,
+                    "created_by": layer.created_by,
+                }
+            )
+        return {
+            "manifest": image.manifest.digest
+            if image.manifest
+            else image.descriptor.digest
+            if image.descriptor
+            else None,
+            "config": image.config.digest if image.config else None,
+            "layers": layers,
+        }
+
+    def _compare_indexes(self, a: Image, b: Image, route: Route) -> bool:
+        """Tell what indexes and attestations say differently; are the roots the same?"""
+        self._attestations(a, b, route)
+        left = [one for one in a.indexes if one.role != "index.json" or not route]
+        right = [one for one in b.indexes if one.role != "index.json" or not route]
+        if left and right and len(left) != len(right):
+            values = (Value(len(left) - 1), Value(len(right) - 1))
+            self._builder.add(
+                (*route, "index"),
+                "index",
+                Difference("index.nesting", *values, bytes=1),
+                None,
+                True,
+            )
+        count = 0
+        for one, other in zip(left, right, strict=False):
+            count += one.role != "index.json"
+            if one.raw == other.raw or one.role != other.role:
+                continue
+            name = "index.json" if one.role == "index.json" else _index_name(count)
+            derived = self._index_roots(one, a, route) | self._index_roots(other, b, route)
+            if len(one.value.get("manifests", ())) != len(other.value.get("manifests", ())):
+                derived = {"/manifests": tuple({r for routes in derived.values() for r in routes})}
+            for found in document_differences(
+                "index", one.raw, other.raw, self._context.limits, derived=derived
+            ):
+                self._builder.add((*route, name), "index", found, None, True)
+        return a.root is not None and a.root == b.root
+
+    def _index_roots(
+        self, document: Document, image: Image, route: Route
+    ) -> dict[str, tuple[Route, ...]]:
+        """Which routes the digests in an index follow from, by JSON pointer."""
+        known: dict[str, Route] = {}
+        for one in image.platforms:
+            if one.descriptor:
+                known[one.descriptor.digest] = (*route, one.platform)
+        for number, one in enumerate(image.attestations):
+            if one.descriptor:
+                known[one.descriptor.digest] = (*route, _attestation_name(image, number))
+        nested = [one for one in image.indexes if one.role != "index.json"]
+        for number, index in enumerate(nested, 1):
+            known.setdefault(index.digest, (*route, _index_name(number)))
+        roots: dict[str, tuple[Route, ...]] = {}
+        manifests = document.value.get("manifests")
+        for number, entry in enumerate(manifests if isinstance(manifests, list) else ()):
+            pointer = f"/manifests/{number}"
+            found = known.get(entry.get("digest"))
+            if found is None:
+                continue
+            # a nested index differs because of what it lists, or in itself
+            below = [(*route, one.platform) for one in image.platforms]
+            routes = (found, *below) if found[-1].startswith("index") else (found,)
+            roots[f"{pointer}/digest"] = roots[f"{pointer}/size"] = routes
+            subject = (entry.get("annotations") or {}).get("vnd.docker.reference.digest")
+            if subject in known:
+                key = f"{pointer}/annotations/vnd.docker.reference.digest"
+                roots[key] = (known[subject],)
+        return roots
+
+    def _attestations(self, a: Image, b: Image, route: Route) -> None:
+        """Attestations differ by design (times, ids of the build): told, and kept apart."""
+        left = {_attestation_name(a, n): one for n, one in enumerate(a.attestations)}
+        right = {_attestation_name(b, n): one for n, one in enumerate(b.attestations)}
+        for name in sorted(left.keys() | right.keys()):
+            one, other = left.get(name), right.get(name)
+            where = (*route, name)
+            if one and other:
+                PlatformComparison(self._context, where, one, other).compare()
+                continue
+            side = "a" if one else "b"
+            digest = _identity(one or other) if one or other else None
+            self._builder.add(
+                where,
+                "attestation",
+                Difference(
+                    f"attestation.only_in_{side}",
+                    Value(digest) if one else None,
+                    None if one else Value(digest),
+                    bytes=1,
+                ),
+                None,
+                True,
+            )
+
+    def _transport(self, sums: tuple[str | None, str | None]) -> None:
+        a, b = self._inputs
+        for found in transport_differences(a, b):
+            self._builder.add(("archive",), "archive", found, None, True)
+        if not self._builder.count:
+            # the promise that bytes which differ are always told, whatever was overlooked
+            self._builder.add(
+                ("archive",),
+                "archive",
+                Difference("untold", Value(sums[0]), Value(sums[1]), bytes=1),
+                None,
+                True,
+            )
+
+    def _equal_at(self, same: bool, roots: set[bool]) -> str:
+        if same:
+            return "archive"
+        weakest = max(self._rungs, key=RUNGS.index, default="nothing")
+        if roots == {True} and weakest in ("manifest", "nothing") and "nothing" not in self._rungs:
+            return "index"
+        return weakest
+
+    def _finish(self, equal_at: str, sums: tuple[str | None, str | None]) -> Report:
+        require = self._options.require or self._default_rung()
+        inputs = []
+        for side, opened, found in zip("ab", self._inputs, sums, strict=True):
+            roots = {image.root for image in opened.images}
+            inputs.append(
+                {
+                    "side": side,
+                    "name": os.path.basename(os.path.normpath(opened.store.path)),
+                    "form": opened.form,
+                    "compression": opened.store.compression,
+                    "size": opened.store.size,
+                    "sha256": found and found.partition(":")[2],
+                    "digest": roots.pop() if len(roots) == 1 else None,
+                }
+            )
+        counts = self._context.counts
+        return self._builder.finish(
+            options={
+                "require": require,
+                "ref": self._options.ref,
+                "platforms": list(self._options.platforms),
+            },
+            inputs=inputs,
+            equal_at=equal_at,
+            met=equal_at != "nothing" and RUNGS.index(equal_at) <= RUNGS.index(require),
+            platforms=self._platforms,
+            files=asdict(counts),
+        )
+
+    def _default_rung(self) -> str:
+        """What is asked for where the user does not say: the strongest that both forms have."""
+        if any(opened.plain_root is not None for opened in self._inputs):
+            return "rootfs"
+        manifests = all(
+            image.root is not None for opened in self._inputs for image in opened.images
+        )
+        return "manifest" if manifests else "config"
+
+
+_EMPTY = Image((), None, (), (), ())
+
+
+def _identity(image: PlatformImage | None) -> str | None:
+    if image is None:
+        return None
+    named = image.manifest or image.config or image.descriptor
+    return named.digest if named else None
+
+
+def _normal(platform: str) -> str:
+    """arm64 has one variant only, v8, which may be left out (containerd's normalisation)."""
+    return platform.replace("linux/arm64/v8", "linux/arm64")
+
+
+def _index_name(number: int) -> str:
+    return "index" if number == 1 else f"index {number}"
+
+
+def _attestation_name(image: Image, number: int) -> str:
+    subject = image.attestations[number].platform
+    before = [one.platform for one in image.attestations[:number]].count(subject)
+    return f"attestation {subject}" + (f" {before + 1}" if before else "")
+
+
+def directories_equal(a: str, b: str, reading: Reading) -> bool:
+    """Do two directories hold the same files, byte for byte?"""
+    left, right = _files_below(a), _files_below(b)
+    if left.keys() != right.keys():
+        return False
+    verified = {blob.path for blob in reading.verified()}
+    for name, kind in left.items():
+        if kind != right[name]:
+            return False
+        one, other = os.path.join(a, name), os.path.join(b, name)
+        if not isinstance(kind, int) or (name.startswith("blobs/") and {one, other} <= verified):
+            continue  # blobs are named by digests that were verified
+        if not _same_file(Blob(one, 0, kind), Blob(other, 0, kind)):
+            return False
+    return True
+
+
+def _files_below(directory: str) -> dict[str, int | str]:
+    """Relative path → size of a file, or what else it is."""
+    found: dict[str, int | str] = {}
+    for folder, names, files in os.walk(directory):
+        for name in names + files:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            relative = os.path.relpath(path, directory)
+            if stat.S_ISREG(status.st_mode):
+                found[relative] = status.st_size
+            elif stat.S_ISLNK(status.st_mode):
+                found[relative] = f"link to {os.readlink(path)}"
+            else:
+                found[relative] = f"type {stat.S_IFMT(status.st_mode):o}"
+    return found
+
+
+def _same_file(a: Blob, b: Blob) -> bool:
+    step = 1 << 20
+    return all(a.read(at, step) == b.read(at, step) for at in range(0, a.size, step))

@@ -1,0 +1,222 @@
+"""Members of two layers, or of two merged trees, pair by pair: headers, then contents."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sxdiff.compare.index import Members, Row, open_index
+from sxdiff.compare.members import header_differences, one_sided, renamed, type_difference
+from sxdiff.formats import tar
+from sxdiff.model import (
+    Difference,
+    FormatError,
+    Limits,
+    Node,
+    Problem,
+    Route,
+    Value,
+    text_of,
+)
+from sxdiff.report.build import ReportBuilder
+from sxdiff.work.files import Files, Pair
+from sxdiff.work.layers import Reading, ReadLayer
+from sxdiff.work.pool import Pool
+from sxdiff.work.spool import Spool
+
+
+@dataclass
+class Counts:
+    """Files of all platforms: members of layers, or paths of merged trees."""
+
+    compared: int = 0
+    differing: int = 0
+    only_in_a: int = 0
+    only_in_b: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every comparison of this run shares."""
+
+    pool: Pool
+    spool: Spool
+    reading: Reading
+    builder: ReportBuilder
+    limits: Limits
+    debug: bool
+    counts: Counts = field(default_factory=Counts)
+
+
+class MemberComparison:
+    """Rows of one layer, or one merged tree, against those of the other side."""
+
+    def __init__(
+        self,
+        context: Context,
+        route: Route,
+        a: list[tuple[ReadLayer, Members]],
+        b: list[tuple[ReadLayer, Members]],
+        shows: Callable[[bytes], bool],
+    ) -> None:
+        self._context = context
+        self._route = route
+        self._a = a
+        self._b = b
+        self._shows = shows
+        self._tar_bytes = not any(read.is_directory for read, _ in a + b)
+        self._files = Files(context.pool, context.spool, self._found, debug=context.debug)
+
+    def run(self, rows: "Iterator[tuple[tuple[int, Row] | None, tuple[int, Row] | None]]") -> None:
+        """Tell every pair; one-sided rows wait until it is known which were renamed."""
+        lonely = _Lonely(self._context.spool.new())
+        try:
+            for one, other in rows:
+                if one is not None and other is not None:
+                    self._pair(one, other)
+                elif one is not None:
+                    lonely.add("a", *one)
+                elif other is not None:
+                    lonely.add("b", *other)
+            for a, b in lonely.pairs():
+                self._one_sided_or_renamed(a, b)
+        finally:
+            lonely.close()
+        self._files.flush()
+
+    def _one_sided_or_renamed(self, a: tuple[int, int] | None, b: tuple[int, int] | None) -> None:
+        counts = self._context.counts
+        one = None if a is None else self._a[a[0]][1].row(a[1])
+        other = None if b is None else self._b[b[0]][1].row(b[1])
+        if one is not None and other is not None and a is not None and b is not None:
+            counts.differing += 1
+            self._tell(one, [renamed(one, other)], other)
+            self._tell(one, self._headers((a[0], one), (b[0], other), moved=True), other)
+        elif one is not None:
+            counts.only_in_a += 1
+            self._tell(one, [one_sided(one, "a")])
+        elif other is not None:
+            counts.only_in_b += 1
+            counts.compared += 1
+            self._tell(other, [one_sided(other, "b")])
+
+    def _headers(
+        self, one: tuple[int, Row], other: tuple[int, Row], *, moved: bool = False
+    ) -> list[Difference]:
+        a, b = one[1], other[1]
+        try:
+            return header_differences(
+                self._a[one[0]][1],
+                a,
+                self._b[other[0]][1],
+                b,
+                tar_bytes=self._tar_bytes,
+                moved=moved,
+            )
+        except FormatError as error:
+            where = (*self._route, _name(a))
+            self._context.builder.problem(
+                Problem(where, "format", str(error), "header compared as bytes")
+            )
+            values = [
+                Value(None, at=(row.at, row.head_size), digest=f"blake3:{row.head.hex()}")
+                for row in (a, b)
+            ]
+            return [Difference("tar.header", values[0], values[1], bytes=1)]
+
+    def _pair(self, one: tuple[int, Row], other: tuple[int, Row]) -> None:
+        a, b = one[1], other[1]
+        told: list[Difference] = []
+        content = False
+        if a.type != b.type and not _one_file(a, b):
+            told.append(type_difference(a, b))
+        else:
+            told = self._headers(one, other)
+            if a.type != b.type:
+                told.append(type_difference(a, b))
+            content = a.content != b.content and None not in (a.content, b.content)
+        if a.residue != b.residue and self._tar_bytes:
+            told.append(_residue_difference(a, b))
+        if not told and not content:
+            return  # a directory on disk against a tar: what differs is only the tar's spelling
+        self._context.counts.differing += 1
+        self._tell(a, told)
+        if content:
+            route = (*self._route, _name(a))
+            self._files.add(
+                Pair(
+                    route,
+                    text_of(a.path),
+                    self._shows(a.path),
+                    self._a[one[0]][0],
+                    a,
+                    self._b[other[0]][0],
+                    b,
+                )
+            )
+
+    def _found(self, pair: Pair, node: Node) -> None:
+        self._context.builder.add_node(pair.route, node, pair.path, pair.visible)
+
+    def _tell(self, row: Row, differences: list[Difference], other: Row | None = None) -> None:
+        visible = self._shows(row.path) or (other is not None and self._shows(other.path))
+        route = (*self._route, _name(row))
+        for difference in differences:
+            self._context.builder.add(route, "tar", difference, text_of(row.path), visible)
+
+
+class _Lonely:
+    """Rows without a partner of their name, in a file: equal content makes them a rename."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection = open_index(path)
+        self._connection.execute(
+            "CREATE TABLE lonely (side TEXT, content BLOB, layer INTEGER, ordinal INTEGER)"
+        )
+
+    def add(self, side: str, layer: int, row: Row) -> None:
+        content = row.content if row.size and row.type == tar.REGULAR else None
+        self._connection.execute(
+            "INSERT INTO lonely VALUES (?,?,?,?)", (side, content, layer, row.ordinal)
+        )
+
+    def pairs(self) -> Iterator[tuple[tuple[int, int] | None, tuple[int, int] | None]]:
+        """(layer, number) of both sides for a rename, of one side for the rest."""
+        self._connection.executescript(
+            "CREATE TABLE ranked AS SELECT *, row_number() OVER"
+            " (PARTITION BY side, content ORDER BY layer, ordinal) AS rank FROM lonely;"
+            "CREATE INDEX by_content ON ranked (content, rank, side);"
+        )
+        partner = (
+            " FROM ranked {0} LEFT JOIN ranked {1} ON {0}.content = {1}.content"
+            " AND {0}.rank = {1}.rank AND {1}.side = '{1}' WHERE {0}.side = '{0}'"
+        )
+        for al, ao, bl, bo in self._connection.execute(
+            "SELECT a.layer, a.ordinal, b.layer, b.ordinal" + partner.format("a", "b")
+        ):
+            yield (al, ao), None if bl is None else (bl, bo)
+        for bl, bo in self._connection.execute(
+            "SELECT b.layer, b.ordinal" + partner.format("b", "a") + " AND a.side IS NULL"
+        ):
+            yield None, (bl, bo)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _name(row: Row) -> str:
+    """The step of the route: the path, "." for the root itself, with a number where repeated."""
+    name = text_of(row.path) or "."
+    return name if not row.occurrence else f"{name} (entry {row.occurrence + 1})"
+
+
+def _one_file(a: Row, b: Row) -> bool:
+    """A file and a hard link to one: which name holds the content is the writer's choice."""
+    return {a.type, b.type} == {tar.REGULAR, tar.HARD_LINK}
+
+
+def _residue_difference(a: Row, b: Row) -> Difference:
+    values = []
+    for row in (a, b):
+        data = row.residue or b""
+        values.append(Value(data[:64].hex(), at=(row.data_at + row.size, -row.size % tar.BLOCK)))
+    return Difference("tar.padding", values[0], values[1], bytes=1)

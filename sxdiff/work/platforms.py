@@ -1,0 +1,492 @@
+"""One platform of both sides: its documents, its layers, its files, and how far they are equal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sxdiff.compare.documents import document_differences
+from sxdiff.compare.index import Members
+from sxdiff.compare.rootfs import Root, rung
+from sxdiff.image.graph import Document, Layer, PlatformImage
+from sxdiff.model import (
+    Difference,
+    Fact,
+    FormatError,
+    Problem,
+    Route,
+    Value,
+    text_of,
+)
+from sxdiff.work.layers import ReadLayer, promised_equal
+from sxdiff.work.members import Context, MemberComparison
+from sxdiff.work.tasks import blob_to_json, facts_of
+
+ROOT = "root file system"
+"""The step of a route below which the merged trees are compared, where layers do not pair."""
+
+
+def pair_layers(a: tuple[Layer, ...], b: tuple[Layer, ...]) -> list[tuple[int, int]] | None:
+    """Which layer compares with which, by index: by diff_id, else by position.
+
+    None where the layering itself differs: then only the merged trees can be compared.
+    """
+    if len(a) != len(b):
+        return None
+    left, right = list(range(len(a))), list(range(len(b)))
+    pairs = [(i, i) for i in left if _same_content(a[i], b[i])]
+    left = [i for i in left if (i, i) not in pairs]
+    right = [i for i in right if (i, i) not in pairs]
+    for i in list(left):
+        for j in right:
+            if _same_content(a[i], b[j]):
+                pairs.append((i, j))
+                left.remove(i)
+                right.remove(j)
+                break
+    return sorted(pairs + list(zip(left, right, strict=True)))
+
+
+def _same_content(a: Layer, b: Layer) -> bool:
+    if a.diff_id is not None and b.diff_id is not None:
+        return a.diff_id == b.diff_id
+    return promised_equal(a, b)
+
+
+def contents_promised_equal(a: PlatformImage, b: PlatformImage) -> bool:
+    """Do both promise the same unpacked layers in the same order?"""
+    return len(a.layers) == len(b.layers) and all(
+        _same_content(left, right) for left, right in zip(a.layers, b.layers, strict=True)
+    )
+
+
+class PlatformComparison:
+    """Compares one platform that both sides have. `route` is where it stands in the report."""
+
+    def __init__(self, context: Context, route: Route, a: PlatformImage, b: PlatformImage) -> None:
+        self._context = context
+        self._route = route
+        self._a = a
+        self._b = b
+        self._last_path: tuple[Route, bytes] | None = None
+
+    def compare(self) -> str:
+        """Tell every difference; the rung at which the two are equal."""
+        a, b = self._a, self._b
+        if a.manifest and b.manifest and a.manifest.digest == b.manifest.digest:
+            self._count_members()
+            return "manifest"
+        if not (a.present and b.present):
+            return self._absent()
+        if a.artifact or b.artifact:
+            return self._artifact()
+        self._documents()
+        verdict = self._layers()
+        if a.config and b.config and a.config.digest == b.config.digest and verdict == "rootfs":
+            return "config"
+        return verdict
+
+    def same(self) -> str:
+        """The rung where both inputs are the same in every byte: nothing is left to tell."""
+        self._media_types([self._context.reading.get(layer) for layer in self._read_layers()], "a")
+        self._count_members()
+        if self._a.manifest:
+            return "manifest"
+        return "config" if self._a.config else "rootfs"
+
+    def _read_layers(self) -> tuple[Layer, ...]:
+        return () if self._a.artifact or not self._a.present else self._a.layers
+
+    def _count_members(self) -> None:
+        for layer in self._read_layers():
+            if read := self._context.reading.get(layer):
+                self._context.counts.compared += read.scanned["members"]
+
+    def _absent(self) -> str:
+        """A manifest that is not in the archive: only its descriptor can be compared."""
+        a, b = self._a.descriptor, self._b.descriptor
+        if a is not None and b is not None and a.digest == b.digest:
+            return "manifest"
+        self._tell(
+            (),
+            Difference(
+                "manifest.digest",
+                Value(a.digest if a else None),
+                Value(b.digest if b else None),
+                bytes=1,
+            ),
+        )
+        return "nothing"
+
+    def _artifact(self) -> str:
+        """No image: manifests and blobs are compared as what they are."""
+        a, b = self._a, self._b
+        changed = []
+        for index in range(max(len(a.layers), len(b.layers))):
+            left = a.layers[index] if index < len(a.layers) else None
+            right = b.layers[index] if index < len(b.layers) else None
+            route = (*self._route, f"blob {index + 1}")
+            if left and right and promised_equal(left, right):
+                continue
+            if left and right and left.blob and right.blob:
+                changed.append(f"/layers/{index}")
+                self._look_into_blobs(route, left, right)
+            elif left and right:
+                changed.append(f"/layers/{index}")
+                values = (Value(left.digest), Value(right.digest))
+                self._context.builder.add(
+                    route, "blob", Difference("blob.absent", *values, bytes=1), None, True
+                )
+        derived: dict[str, tuple[Route, ...]] = {}
+        for pointer in changed:
+            route = (*self._route, f"blob {int(pointer.rpartition('/')[2]) + 1}")
+            derived |= {f"{pointer}/digest": (route,), f"{pointer}/size": (route,)}
+        self._document("config", a.config, b.config, {})
+        config = {"/config/digest": ((*self._route, "config"),)}
+        config["/config/size"] = config["/config/digest"]
+        self._document("manifest", a.manifest, b.manifest, derived | config)
+        return "nothing"
+
+    def _look_into_blobs(self, route: Route, a: Layer, b: Layer) -> None:
+        assert a.blob is not None and b.blob is not None  # noqa: S101 - the caller looked
+        pair = {"a": blob_to_json(a.blob), "b": blob_to_json(b.blob), "name": route[-1]}
+        from sxdiff.wire import node_from_json  # noqa: PLC0415 - artifacts are rare
+
+        (answer,) = self._context.pool.all([{"task": "look", "pairs": [pair]}])
+        if answer[0] is not None:
+            self._context.builder.add_node(route, node_from_json(answer[0]), None, True)
+
+    def _documents(self) -> None:
+        """Manifest and config, by JSON path; digests of layers follow from the layers."""
+        a, b = self._a, self._b
+        pairs = pair_layers(a.layers, b.layers)
+        manifest: dict[str, tuple[Route, ...]] = {}
+        config: dict[str, tuple[Route, ...]] = {}
+        if pairs is None:
+            everything = ((*self._route, ROOT), (*self._route, "layers"))
+            manifest["/layers"] = config["/rootfs/diff_ids"] = everything
+        else:
+            for i, j in pairs:
+                for index in {i, j}:
+                    routes: tuple[Route, ...] = ((*self._route, _layer_name(i)),)
+                    if i != j:
+                        routes += ((*self._route, "layers"),)
+                    if b.layers[j].digest != a.layers[i].digest or i != j:
+                        manifest[f"/layers/{index}/digest"] = routes
+                        manifest[f"/layers/{index}/size"] = routes
+                    config[f"/rootfs/diff_ids/{index}"] = routes
+        manifest["/config/digest"] = manifest["/config/size"] = ((*self._route, "config"),)
+        self._document("config", a.config, b.config, config)
+        self._document("manifest", a.manifest, b.manifest, manifest)
+
+    def _document(
+        self,
+        role: str,
+        a: Document | None,
+        b: Document | None,
+        derived: dict[str, tuple[Route, ...]],
+    ) -> None:
+        if a is None or b is None or a.raw == b.raw:
+            return
+        for found in document_differences(
+            role, a.raw, b.raw, self._context.limits, derived=derived
+        ):
+            self._context.builder.add((*self._route, role), role, found, None, True)
+
+    def _layers(self) -> str:
+        a, b = self._a, self._b
+        pairs = pair_layers(a.layers, b.layers)
+        reading = self._context.reading
+        a_read = [reading.get(layer) for layer in a.layers]
+        b_read = [reading.get(layer) for layer in b.layers]
+        same = pairs is not None and all(
+            i == j and _found_equal(a.layers[i], b.layers[j], a_read[i], b_read[j])
+            for i, j in pairs
+        )
+        self._media_types(a_read, "a")
+        self._media_types(b_read, "b")
+        if same and pairs is not None:
+            for i, j in pairs:
+                self._packing(i, a_read[i], b_read[j])
+            self._count_members()
+            return "rootfs"
+        if None in a_read or None in b_read:
+            return self._partly_absent(pairs, a_read, b_read)
+        left = [read for read in a_read if read is not None]
+        right = [read for read in b_read if read is not None]
+        return self._trees(pairs, left, right)
+
+    def _partly_absent(
+        self,
+        pairs: list[tuple[int, int]] | None,
+        a_read: list[ReadLayer | None],
+        b_read: list[ReadLayer | None],
+    ) -> str:
+        """A layer that is not in the archive: the rest is compared, nothing is called equal."""
+        for i, j in pairs or []:
+            left, right = a_read[i], b_read[j]
+            if left and right and left.diff_id != right.diff_id:
+                self._layer_pair(i, left, j, right, None)
+            elif not (left and right) and not _same_content(self._a.layers[i], self._b.layers[j]):
+                values = (Value(self._a.layers[i].digest), Value(self._b.layers[j].digest))
+                self._tell((_layer_name(i),), Difference("layer.absent", *values, bytes=1))
+        if pairs is None:
+            self._tell_layering()
+        return "nothing"
+
+    def _tell_layering(self) -> None:
+        counts = (Value(len(self._a.layers)), Value(len(self._b.layers)))
+        self._tell(("layers",), Difference("layer.count", *counts, bytes=1))
+
+    def _trees(
+        self, pairs: list[tuple[int, int]] | None, a: list[ReadLayer], b: list[ReadLayer]
+    ) -> str:
+        merged = self._context.pool.all([self._merge_task(a), self._merge_task(b)])
+        roots = (Root(merged[0]["root"]), Root(merged[1]["root"]))
+        opened: dict[str, Members] = {}
+        try:
+            for read in a + b:
+                opened.setdefault(read.scanned["index"], read.members())
+            a_members = [opened[read.scanned["index"]] for read in a]
+            b_members = [opened[read.scanned["index"]] for read in b]
+            if pairs is None:
+                self._tell_layering()
+                self._root_pair(roots, a, a_members, b, b_members)
+                self._context.counts.compared += merged[0]["paths"]
+            else:
+                self._layer_order(pairs)
+                for i, j in pairs:
+                    if a[i].diff_id == b[j].diff_id:
+                        self._packing(i, a[i], b[j])
+                    else:
+                        self._layer_pair(i, a[i], j, b[j], roots)
+                    self._context.counts.compared += a[i].scanned["members"]
+            try:
+                return rung(*roots, a_members, b_members)
+            except FormatError:
+                return "contents" if self._contents_equal(roots) else "nothing"
+        finally:
+            for members in opened.values():
+                members.close()
+            for root in roots:
+                root.close()
+
+    @staticmethod
+    def _contents_equal(roots: tuple[Root, Root]) -> bool:
+        """Are type, target and content of every path equal, whatever the headers say?"""
+        return all(
+            a is not None
+            and b is not None
+            and (a.type, a.content, a.link) == (b.type, b.content, b.link)
+            for a, b in roots[0].differing(roots[1])
+        )
+
+    def _merge_task(self, layers: list[ReadLayer]) -> dict[str, Any]:
+        return {
+            "task": "merge",
+            "layers": [(read.scanned["index"], read.packing == "estargz") for read in layers],
+            "whiteouts": self._a.config is not None or self._b.config is not None,
+        }
+
+    def _layer_order(self, pairs: list[tuple[int, int]]) -> None:
+        if any(i != j for i, j in pairs):
+            other = [j for _, j in pairs]
+            inverse = sorted(range(len(other)), key=lambda i: other[i])
+            values = (
+                Value(", ".join(str(i + 1) for i in range(len(pairs)))),
+                Value(", ".join(str(i + 1) for i in inverse)),
+            )
+            self._tell(("layers",), Difference("layer.order", *values, bytes=1))
+
+    def _layer_pair(
+        self, i: int, a: ReadLayer, j: int, b: ReadLayer, roots: tuple[Root, Root] | None
+    ) -> None:
+        """Two layers with other content: packing, order, padding, then member by member."""
+        self._packing(i, a, b)
+        a_members, b_members = a.members(), b.members()
+        try:
+            comparison = MemberComparison(
+                self._context,
+                (*self._route, _layer_name(i)),
+                [(a, a_members)],
+                [(b, b_members)],
+                (lambda path: roots[0].shows(i, path) or roots[1].shows(j, path))
+                if roots
+                else (lambda _: True),
+            )
+            comparison.run(
+                (one and (0, one), other and (0, other))
+                for one, other in a_members.differing(b_members)
+            )
+            if a.scanned["order"] != b.scanned["order"]:
+                self._member_order(i, a_members, b_members)
+        finally:
+            a_members.close()
+            b_members.close()
+
+    def _root_pair(
+        self,
+        roots: tuple[Root, Root],
+        a: list[ReadLayer],
+        a_members: list[Members],
+        b: list[ReadLayer],
+        b_members: list[Members],
+    ) -> None:
+        comparison = MemberComparison(
+            self._context,
+            (*self._route, ROOT),
+            list(zip(a, a_members, strict=True)),
+            list(zip(b, b_members, strict=True)),
+            lambda _: True,
+        )
+        comparison.run(
+            (
+                one and (one.layer, a_members[one.layer].row(one.ordinal)),
+                other and (other.layer, b_members[other.layer].row(other.ordinal)),
+            )
+            for one, other in roots[0].differing(roots[1])
+        )
+
+    def _member_order(self, i: int, a: Members, b: Members) -> None:
+        """Same members in another order: told once, as a permutation."""
+        order = list(a.common_order(b))
+        kept = _longest_increasing(order)
+        moved = len(order) - len(kept)
+        if not moved:
+            return  # the orders differ only by members that one side has
+        stay = set(kept)
+        first = next(ordinal for ordinal in order if ordinal not in stay)
+        name = text_of(b.row(first).path)
+        position = order.index(first) + 1
+        rank = sorted(order).index(first) + 1
+        said = f"{moved} of {len(order)} members elsewhere; {name!r} is number "
+        values = (Value(f"{said}{position}"), Value(f"{said}{rank}"))
+        self._tell((_layer_name(i),), Difference("tar.order", *values, bytes=1))
+
+    def _packing(self, i: int, a: ReadLayer | None, b: ReadLayer | None) -> None:
+        """How the layer is packed: compression, header fields, encoder, padding."""
+        if a is None or b is None:
+            return
+        told: list[Difference] = []
+        if not (a.is_directory or b.is_directory):
+            if a.scanned["end_told"] != b.scanned["end_told"]:
+                told.append(_end_difference(a, b))
+            if a.layer.digest is None or a.layer.digest != b.layer.digest:
+                told += self._packed(a, b)
+        for difference in told:
+            self._tell((_layer_name(i),), difference)
+
+    def _packed(self, a: ReadLayer, b: ReadLayer) -> Iterator[Difference]:
+        one, other = a.scanned, b.scanned
+        if a.packing != b.packing:
+            yield Difference("layer.packing", Value(a.packing), Value(b.packing), bytes=1)
+        if one["compression"] != other["compression"]:
+            values = (Value(one["compression"]), Value(other["compression"]))
+            yield Difference("layer.compression", *values, bytes=1)
+            return
+        yield from _fact_differences(facts_of(one), facts_of(other))
+        if one["digest"] == other["digest"] or one["diff_id"] != other["diff_id"]:
+            return  # other content: that the packed bytes differ follows
+        made_by = self._context.pool.all(
+            [{"task": "encoder", "blob": blob_to_json(read.blob)} for read in (a, b)]
+        )
+        made = [
+            Value(said or f"{read.blob.size} bytes", size=read.blob.size, digest=read.digest)
+            for said, read in zip(made_by, (a, b), strict=True)
+        ]
+        size = max(a.blob.size, b.blob.size)
+        yield Difference("layer.encoder", made[0], made[1], bytes=size)
+
+    def _media_types(self, layers: list[ReadLayer | None], side: str) -> None:
+        for read in layers:
+            if read is None:
+                continue
+            where = (*self._route, _layer_name(read.layer.number - 1))
+            for kind, message in read.scanned["problems"]:
+                resolution = "told as it stands; nothing is written under it"
+                if kind == "tar":
+                    resolution = "compared by digest only"
+                self._problem(Problem(where, kind, f"{message} (side {side})", resolution))
+            said = _compression_said(read.layer.media_type)
+            found = read.scanned["compression"]
+            if read.layer.descriptor and said is not None and said != found:
+                message = f"media type {read.layer.media_type} promises {said}, it is {found}"
+                self._problem(
+                    Problem(where, "media-type", f"{message} (side {side})", f"read as {found}")
+                )
+
+    def _problem(self, problem: Problem) -> None:
+        self._context.builder.problem(problem)
+
+    def _tell(self, below: Route, difference: Difference) -> None:
+        self._context.builder.add((*self._route, *below), "layer", difference, None, True)
+
+
+def _layer_name(index: int) -> str:
+    return f"layer {index + 1}"
+
+
+def _found_equal(a: Layer, b: Layer, one: ReadLayer | None, other: ReadLayer | None) -> bool:
+    if one is None or other is None:
+        return promised_equal(a, b)
+    return one.diff_id == other.diff_id and not (one.is_directory or other.is_directory)
+
+
+def _end_difference(a: ReadLayer, b: ReadLayer) -> Difference:
+    spans = [tuple(read.scanned["end"]) for read in (a, b)]
+    return Difference(
+        "layer.padding",
+        Value(a.scanned["end_told"], at=(spans[0][0], spans[0][1])),
+        Value(b.scanned["end_told"], at=(spans[1][0], spans[1][1])),
+        bytes=abs(spans[0][1] - spans[1][1]) or 1,
+    )
+
+
+def _fact_differences(a: list[Fact], b: list[Fact]) -> Iterator[Difference]:
+    """Packing facts pair by kind and name."""
+    left = {(fact.kind, fact.name): fact for fact in a}
+    right = {(fact.kind, fact.name): fact for fact in b}
+    for key in sorted(left.keys() | right.keys()):
+        one, other = left.get(key), right.get(key)
+        if one and other and one.value == other.value:
+            continue
+        derived = bool((one and one.derived) or (other and other.derived))
+        yield Difference(
+            key[0],
+            Value(one.value, at=one.at) if one else None,
+            Value(other.value, at=other.at) if other else None,
+            where=(key[1],) if key[1] else (),
+            bytes=max(fact.at[1] if fact and fact.at else 1 for fact in (one, other)),
+            derived=derived,
+        )
+
+
+def _compression_said(media_type: str) -> str | None:
+    """The compression that a layer's media type promises; None where it promises nothing."""
+    if media_type.endswith(("+gzip", ".tar.gzip")):
+        return "gzip"
+    if media_type.endswith("+zstd"):
+        return "zstd"
+    return "none" if media_type.endswith((".tar", ".v1.tar")) else None
+
+
+def _longest_increasing(values: list[int]) -> list[int]:
+    """A longest run of values that are already in order (patience sorting)."""
+    from bisect import bisect_left  # noqa: PLC0415 - only where an order differs
+
+    tails: list[int] = []
+    places: list[int] = []
+    previous: list[int] = [-1] * len(values)
+    for index, value in enumerate(values):
+        place = bisect_left(tails, value)
+        if place:
+            previous[index] = places[place - 1]
+        if place == len(tails):
+            tails.append(value)
+            places.append(index)
+        else:
+            tails[place], places[place] = value, index
+    run: list[int] = []
+    index = places[-1] if places else -1
+    while index >= 0:
+        run.append(values[index])
+        index = previous[index]
+    return run[::-1]

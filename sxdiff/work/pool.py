@@ -1,0 +1,190 @@
+"""The pool: worker processes, what each is doing, and their answers as they come."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from sxdiff.model import InputError
+
+Task = dict[str, Any]
+Progress = Callable[[int], None]
+
+
+class WorkerDiedError(Exception):
+    """The worker that had this task ended without an answer."""
+
+
+class TaskFailedError(Exception):
+    """The task met a limit of its process (memory, recursion): its input may be too much."""
+
+
+class BugError(Exception):
+    """A worker met an error that nobody foresaw; the message holds its traceback."""
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: "subprocess.Popen[bytes]"
+    buffer: bytearray = field(default_factory=bytearray)
+    ticket: int | None = None
+
+
+class Pool:
+    """Up to `jobs` workers, started when there is work for them.
+
+    `run` takes tasks in order and gives (number of the task, answer) as they finish; an answer
+    is the result, or one of this module's exceptions, or InputError, as a value. A task may name
+    the worker it must go to (`"worker": n`), where that worker keeps something for it.
+    """
+
+    def __init__(self, spool: str, jobs: int, progress: Progress | None = None) -> None:
+        self._spool = spool
+        self._jobs = jobs
+        self._progress = progress
+        self._workers: dict[int, _Worker] = {}
+        self._started = 0
+        self._selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for worker in list(self._workers.values()):
+            self._end(worker, kill=error is not None)
+        self._selector.close()
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+        """Do all tasks; answers come in the order in which they finish."""
+        waiting: deque[tuple[int, Task]] = deque(enumerate(tasks))
+        running = 0
+        try:
+            while waiting or running:
+                running += self._hand_out(waiting)
+                for ticket, answer in self._wait():
+                    running -= 1
+                    yield ticket, answer
+        except GeneratorExit:
+            # nobody wants the rest: what still runs must not answer a later question
+            for worker in [w for w in self._workers.values() if w.ticket is not None]:
+                self._end(worker, kill=True)
+            raise
+
+    def all(self, tasks: list[Task]) -> list[Any]:
+        """Do all tasks; answers in the order of the tasks. The first error is raised."""
+        answers: list[Any] = [None] * len(tasks)
+        for number, answer in self.run(tasks):
+            answers[number] = answer
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    def _hand_out(self, waiting: "deque[tuple[int, Task]]") -> int:
+        """Give each idle worker a task; how many were given."""
+        given = 0
+        for _ in range(len(waiting)):
+            number, task = waiting[0]
+            worker = self._idle(task.get("worker"))
+            if worker is None:
+                waiting.rotate(-1)  # one that must wait for its worker lets others pass
+                continue
+            waiting.popleft()
+            worker.ticket = number
+            line = json.dumps(task, separators=(",", ":")).encode() + b"\n"
+            pipe = worker.process.stdin
+            assert pipe is not None  # noqa: S101 - Popen was given PIPE
+            try:
+                pipe.write(line)
+                pipe.flush()
+            except BrokenPipeError:
+                pass  # it has died: reading from it says so
+            given += 1
+        return given
+
+    def _idle(self, wanted: int | None) -> _Worker | None:
+        if wanted is not None and wanted in self._workers:
+            worker = self._workers[wanted]
+            return worker if worker.ticket is None else None
+        for worker in self._workers.values():
+            if worker.ticket is None:
+                return worker
+        return self._start() if len(self._workers) < self._jobs else None
+
+    def _start(self) -> _Worker:
+        number = self._started
+        self._started += 1
+        environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "sxdiff.work.worker", self._spool, f"w{number}_"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            bufsize=0,
+        )
+        worker = _Worker(number, process)
+        assert process.stdout is not None  # noqa: S101 - Popen was given PIPE
+        self._selector.register(process.stdout, selectors.EVENT_READ, worker)
+        self._workers[number] = worker
+        return worker
+
+    def _wait(self) -> Iterator[tuple[int, Any]]:
+        for key, _ in self._selector.select():
+            worker: _Worker = key.data
+            data = os.read(key.fd, 1 << 20)
+            if not data:
+                ticket = worker.ticket
+                self._end(worker, kill=True)
+                if ticket is not None:
+                    yield ticket, WorkerDiedError(f"worker ended with {worker.process.returncode}")
+                continue
+            worker.buffer += data
+            if b"\n" not in data:
+                continue
+            *lines, rest = bytes(worker.buffer).split(b"\n")
+            worker.buffer = bytearray(rest)
+            for line in lines:
+                answer = json.loads(line)
+                if "progress" in answer:
+                    if self._progress:
+                        self._progress(answer["progress"])
+                    continue
+                ticket, worker.ticket = worker.ticket, None
+                if ticket is not None:
+                    yield ticket, _value(answer, worker.number)
+
+    def _end(self, worker: _Worker, *, kill: bool) -> None:
+        process = worker.process
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101
+        self._selector.unregister(process.stdout)
+        process.stdin.close()
+        if kill:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+        del self._workers[worker.number]
+
+
+def _value(answer: dict[str, Any], worker: int) -> Any:
+    if "result" in answer:
+        result = answer["result"]
+        if isinstance(result, dict):
+            result["worker"] = worker
+        return result
+    if "input_error" in answer:
+        return InputError(answer["input_error"])
+    if "failed" in answer:
+        return TaskFailedError(answer["failed"])
+    return BugError(f"{answer['bug']}\n{answer['traceback']}")

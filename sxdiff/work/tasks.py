@@ -1,0 +1,143 @@
+"""What a worker can be asked to do. Arguments and results are plain JSON values."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from sxdiff.model import Blob, Fact, InputError, Limits
+from sxdiff.work.spool import Spool, spool_error
+
+_REPORT_EVERY = 16 << 20
+
+
+def blob_to_json(blob: Blob) -> list[Any]:
+    """A blob as a task carries it. Paths may hold bytes that are no UTF-8."""
+    return [blob.path, blob.offset, blob.size]
+
+
+def _blob(value: list[Any]) -> Blob:
+    return Blob(value[0], value[1], value[2])
+
+
+class Tasks:
+    """The tasks of one worker, and what it keeps between them (seek points of layers)."""
+
+    def __init__(self, directory: str, prefix: str, progress: Callable[[int], None]) -> None:
+        self._spool = Spool(directory, prefix)
+        self._scratch = Spool(directory, prefix + "s")
+        self._report = progress
+        self._unreported = 0
+        self._unpacked: dict[str, Any] = {}
+
+    def run(self, name: str, task: dict[str, Any]) -> Any:
+        """Do the task called `name`."""
+        limits = Limits(**task.get("limits", {}))
+        return getattr(self, f"do_{name}")(task, limits)
+
+    def _progress(self, count: int) -> None:
+        self._unreported += count
+        if self._unreported >= _REPORT_EVERY:
+            self._report(self._unreported)
+            self._unreported = 0
+
+    def do_hash(self, task: dict[str, Any], _limits: Limits) -> str:
+        """Digest of a blob, `algorithm:hex`; checked against `digest` where one is promised."""
+        blob, algorithm = _blob(task["blob"]), task.get("algorithm", "sha256")
+        hashed = hashlib.new(algorithm)
+        buffer = memoryview(bytearray(1 << 20))
+        with open(blob.path, "rb", buffering=0) as file:
+            at, left = blob.offset, blob.size
+            while left:
+                count = os.preadv(file.fileno(), [buffer[: min(left, len(buffer))]], at)
+                if not count:
+                    raise InputError(f"{task['name']}: the file ends while it is read")
+                hashed.update(buffer[:count])
+                at, left = at + count, left - count
+                self._progress(count)
+        found = f"{algorithm}:{hashed.hexdigest()}"
+        if task.get("digest", found) != found:
+            raise InputError(f"{task['name']}: digest promised {task['digest']}, found {found}")
+        return found
+
+    def do_scan(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """Read, verify and index one layer: a `Scan` as a dictionary."""
+        from sxdiff.image.unpack import Unpacked  # noqa: PLC0415 - start-up time
+        from sxdiff.work.scan import scan  # noqa: PLC0415 - start-up time
+
+        blob = _blob(task["blob"])
+        unpacked = Unpacked(blob, limits)
+        found = scan(
+            unpacked,
+            name=task["name"],
+            digest=task["digest"],
+            diff_id=task["diff_id"],
+            index=self._spool.new() if task["index"] else None,
+            limits=limits,
+            progress=self._progress,
+        )
+        if task["index"]:
+            self._unpacked[json.dumps(task["blob"])] = unpacked
+        return asdict(found)
+
+    def do_walk(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """Index a directory on disk as if it were a layer."""
+        from sxdiff.work.walk import walk  # noqa: PLC0415 - start-up time
+
+        found = walk(task["directory"], self._spool.new(), limits, self._progress)
+        return asdict(found)
+
+    def do_merge(self, task: dict[str, Any], _limits: Limits) -> dict[str, Any]:
+        """Merge layer indexes into one tree."""
+        from sxdiff.compare.rootfs import merge  # noqa: PLC0415 - start-up time
+
+        target = self._spool.new()
+        layers = [(path, estargz) for path, estargz in task["layers"]]
+        return {"root": target, "paths": merge(layers, target, whiteouts=task["whiteouts"])}
+
+    def do_fetch(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """Copy spans of an unpacked layer into one file of the spool, one after the other."""
+        from sxdiff.image.unpack import Unpacked  # noqa: PLC0415 - start-up time
+
+        blob = _blob(task["blob"])
+        unpacked = self._unpacked.get(json.dumps(task["blob"])) or Unpacked(blob, limits)
+        path = self._spool.new()
+        try:
+            with open(path, "wb") as file:
+                for _, chunk in unpacked.spans([(at, size) for at, size in task["spans"]]):
+                    file.write(chunk)
+        except OSError as error:
+            raise spool_error(error) from None
+        return {"path": path}
+
+    def do_look(self, task: dict[str, Any], limits: Limits) -> list[Any]:
+        """Look into pairs of files that differ: one node, as JSON, for each."""
+        from sxdiff.compare.closer import look  # noqa: PLC0415 - start-up time
+        from sxdiff.wire import node_to_json  # noqa: PLC0415 - start-up time
+
+        nodes = []
+        for pair in task["pairs"]:
+            node = look(_blob(pair["a"]), _blob(pair["b"]), pair["name"], self._scratch, limits)
+            nodes.append(None if node is None else node_to_json(node))
+            self._scratch.clear()
+        return nodes
+
+    def do_encoder(self, task: dict[str, Any], limits: Limits) -> str | None:
+        """Which encoder gives these packed bytes, where recompressing can prove it."""
+        from sxdiff.image.encoder import fingerprint  # noqa: PLC0415 - start-up time
+
+        return fingerprint(_blob(task["blob"]), limits)
+
+    def do_forget(self, task: dict[str, Any], _limits: Limits) -> None:
+        """Let go of what was kept for a layer that nobody asks about any more."""
+        self._unpacked.pop(json.dumps(task["blob"]), None)
+
+
+def facts_of(scanned: dict[str, Any]) -> list[Fact]:
+    """The packing facts of a scan, back from JSON."""
+    return [
+        Fact(f["kind"], f["value"], tuple(f["at"]) if f["at"] else None, f["name"], f["derived"])
+        for f in scanned["facts"]
+    ]

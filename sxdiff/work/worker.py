@@ -1,0 +1,67 @@
+"""A process that may die: reads tasks as JSON lines, one in, one out.
+
+Started as `python -I -m sxdiff.work.worker SPOOL PREFIX`. Everything that reads what an image
+holds runs here; the parent survives whatever happens to it. No pickle goes either way.
+"""
+
+import json
+import os
+import resource
+import sys
+import traceback
+from typing import Any
+
+from sxdiff.model import FormatError, InputError
+
+ADDRESS_SPACE = 4 << 30
+
+
+def main() -> None:
+    """Answer tasks until standard input ends."""
+    directory, prefix = sys.argv[1:3]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, ADDRESS_SPACE)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    sys.setrecursionlimit(2000)
+    # the protocol has standard output to itself: a stray print must not break it
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    from sxdiff.work.tasks import Tasks  # noqa: PLC0415 - after the limits are set
+
+    def progress(count: int) -> None:
+        _say(answers, {"progress": count})
+
+    tasks = Tasks(directory, prefix, progress)
+    for line in sys.stdin.buffer:
+        _say(answers, _answer(tasks, json.loads(line)))
+
+
+def _answer(tasks: "Any", task: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"result": tasks.run(task["task"], task)}
+    except InputError as error:
+        return {"input_error": str(error)}
+    except FormatError as error:
+        return {"input_error": f"{task.get('name', task['task'])}: {error}"}
+    except MemoryError:
+        return {"failed": "out of memory"}
+    except RecursionError:
+        return {"failed": "nested too deeply"}
+    except Exception as error:
+        return {"bug": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+
+
+def _say(answers: Any, answer: dict[str, Any]) -> None:
+    data = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+    view = memoryview(data)
+    while view:
+        view = view[answers.write(view) :]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (KeyboardInterrupt, BrokenPipeError):
+        # the parent has gone or tells the user itself
+        os._exit(130)

@@ -1,0 +1,222 @@
+"""The report is sorted, counted and bounded, whatever order things come in."""
+
+import random
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sxdiff.model import Difference, InputError, Node, Problem, Route, Value
+from sxdiff.report import json
+from sxdiff.report.build import Report, ReportBuilder, key_of, route_of
+
+Finish = Callable[..., Report]
+
+routes = st.lists(st.text("\0\1\2a/é\U0001f600", max_size=4), max_size=4).map(tuple)
+
+
+@given(routes)
+def test_a_key_gives_its_route_back(route: Route) -> None:
+    assert route_of(key_of(route)) == route
+
+
+@given(routes, routes)
+def test_keys_order_as_lists_of_strings(a: Route, b: Route) -> None:
+    assert (key_of(a) < key_of(b)) == ([*a] < [*b])
+
+
+@given(routes, routes)
+def test_keys_below_a_route_begin_with_its_key(a: Route, b: Route) -> None:
+    assert key_of(b).startswith(key_of(a)) == (b[: len(a)] == a)
+
+
+def _plain(kind: str = "file.content", **fields: Any) -> Difference:
+    return Difference(kind, Value(1), Value(2), **fields)
+
+
+def test_differences_are_sorted_by_where_then_as_they_came(
+    builder: ReportBuilder, finish: Finish
+) -> None:
+    wheres = [("p", "b"), ("p",), ("p", "a", "x"), ("p", "a"), ("p", "ab"), ("p", "a\x01")] * 2
+    for number, where in enumerate(wheres):
+        builder.add(where[:1], "f", _plain(where=where[1:], bytes=number), None, True)
+    told = [*finish(builder).differences()]
+    expected = sorted(enumerate(wheres), key=lambda item: [*item[1]])
+    assert [(one["bytes"], tuple(one["where"])) for one in told] == expected
+    assert [one["id"] for one in told] == [f"d{number}" for number in range(1, 13)]
+
+
+def test_the_order_of_adding_does_not_matter(tmp_path: Path, finish: Finish) -> None:
+    entries = [(("linux/amd64", f"layer {n % 3}", f"f{n}"), f"f{n}") for n in range(200)]
+    texts = []
+    for seed in range(3):
+        random.Random(seed).shuffle(entries)  # noqa: S311 - no secret
+        (tmp_path / str(seed)).mkdir()
+        with ReportBuilder(str(tmp_path / str(seed))) as builder:
+            for where, path in entries:
+                builder.add(where, "tar", _plain("tar.mtime", bytes=1), path, True)
+            texts.append("".join(json.chunks(finish(builder))))
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_differences_can_be_gone_through_again_and_within(full_report: Report) -> None:
+    once = [*full_report.differences()]
+    again = [(one, two) for one in full_report.differences() for two in full_report.differences()]
+    assert again == [(one, two) for one in once for two in once]
+
+
+def test_a_node_is_told_under_its_route_without_its_own_name(full_report: Report) -> None:
+    where = next(
+        one["where"] for one in full_report.differences() if one["kind"] == "elf.section.content"
+    )
+    assert where == ["linux/amd64", "layer 1", "usr/bin/hello", ".rodata"]
+
+
+def test_a_derived_difference_names_its_roots(full_report: Report) -> None:
+    told = {one["kind"]: one for one in full_report.differences()}
+    assert told["elf.note.build_id"]["derived_from"] == [told["elf.section.content"]["id"]]
+    assert told["manifest.config"]["derived_from"] == [told["config.created"]["id"]]
+
+
+def test_at_most_three_roots_of_each_route_in_order(builder: ReportBuilder, finish: Finish) -> None:
+    for layer in ("layer 2", "layer 1", "layer 10"):
+        for number in range(5):
+            builder.add(("p", layer, f"f{number}"), "f", _plain(), None, True)
+        builder.add(("p", layer, "f0"), "f", _plain(derived=True), None, True)
+    derived_from = (("p", "layer 2"), ("p", "layer 1"), ("p", "none"))
+    builder.add(("p",), "f", _plain("z", derived=True, derived_from=derived_from), None, True)
+    told = [*finish(builder).differences()]
+    of = {one["id"]: one["where"] for one in told}
+    assert [of[one] for one in told[0]["derived_from"]] == [
+        ["p", layer, f"f{number}"] for layer in ("layer 1", "layer 2") for number in range(3)
+    ]
+    assert not any(told[int(one[1:]) - 1]["derived"] for one in told[0]["derived_from"])
+
+
+def test_the_counts_are_a_partition(full_report: Report) -> None:
+    told = [*full_report.differences()]
+    summary = full_report.header["summary"]
+    counts = summary["differences"]
+    assert counts["total"] == len(told)
+    assert counts["total"] == counts["explained"] + counts["unexplained"] + counts["derived"]
+    assert counts["derived"] == sum(one["derived"] for one in told)
+    size = sum(one["bytes"] for one in told if not one["derived"])
+    assert summary["bytes"] == {"differing": size, "explained": 0, "unexplained": size}
+
+
+def test_unexplained_is_one_finding_by_kind(full_report: Report) -> None:
+    (finding,) = full_report.header["findings"]
+    roots = [one for one in full_report.differences() if not one["derived"]]
+    assert finding["cause"] == "unexplained"
+    assert not finding["confirmed"]
+    assert finding["platforms"] == ["linux/amd64"]
+    assert [*finding["differences"]] == [one["id"] for one in roots]
+    assert len(finding["differences"]) == len(roots)
+    assert finding["evidence"] == "7 differences in 6 files"
+    kinds = finding["kinds"]
+    assert [kind["kind"] for kind in kinds] == [
+        "tar.mtime",
+        "elf.section.content",
+        "file.only_in_b",
+        "text.lines",
+        "config.created",
+    ]
+    for kind in kinds:
+        same = [one for one in roots if one["kind"] == kind["kind"]]
+        assert kind["differences"] == len(same)
+        assert kind["files"] == len({one["path"] for one in same} - {None})
+        assert full_report.examples[kind["example"]] == same[0]
+
+
+def test_named_causes_come_after_the_unexplained_by_files(
+    builder: ReportBuilder, finish: Finish
+) -> None:
+    for cause, files in (("few", 1), ("many", 3)):
+        for number in range(files):
+            path = f"{cause}{number}"
+            builder.add(("p", path), "f", _plain(causes=(cause,), bytes=2), path, True)
+    builder.add(("p", "x"), "f", _plain(bytes=5), None, True)
+    report = finish(builder)
+    assert [one["cause"] for one in report.header["findings"]] == ["unexplained", "many", "few"]
+    assert report.header["summary"]["bytes"] == {"differing": 13, "explained": 8, "unexplained": 5}
+    assert [one["explained"] for one in report.differences()] == [True] * 4 + [False]
+
+
+def test_an_example_is_visible_if_one_is(builder: ReportBuilder, finish: Finish) -> None:
+    for name, visible in (("a", False), ("b", True), ("c", True)):
+        builder.add(("p", name), "f", _plain(), name, visible)
+    (finding,) = finish(builder).header["findings"]
+    assert finding["kinds"][0]["example"] == "d2"
+
+
+def test_one_file_in_two_layers_counts_once(builder: ReportBuilder, finish: Finish) -> None:
+    for platform in ("linux/amd64", "linux/arm64"):
+        for layer in ("layer 1", "layer 2"):
+            for part in ("x", "y"):
+                builder.add((platform, layer, "f", part), "f", _plain(), "f", True)
+    (finding,) = finish(builder).header["findings"]
+    assert finding["evidence"] == "8 differences in 2 files"
+
+
+def test_equal_images_have_no_findings(builder: ReportBuilder, finish: Finish) -> None:
+    report = finish(builder, equal_at="archive", met=True)
+    assert report.header["findings"] == []
+    assert [*report.differences()] == []
+
+
+def test_problems_are_sorted_and_told_once(builder: ReportBuilder, finish: Finish) -> None:
+    names = [("b", "k", "m"), ("a", "k", "n"), ("a", "k", "m"), ("a", "j", "z"), ("b", "k", "m")]
+    for step, kind, message in names:
+        builder.problem(Problem((step,), kind, message, "went on"))
+    node = Node("", "f", problems=(Problem(("in",), "k", "m", "went on"),))
+    builder.add_node(("a",), Node("", "f", nodes=(node,)), None, True)
+    problems = finish(builder).header["problems"]
+    told = [(one["where"], one["kind"], one["message"]) for one in problems]
+    assert told == sorted(told)
+    assert len(told) == len(problems) == 5
+
+
+def test_a_text_that_is_no_unicode_is_told_as_bytes(builder: ReportBuilder, finish: Finish) -> None:
+    builder.add(("a\udcff", "\ud800"), "f", Difference("k", Value("\udcfe"), None), "a\udcff", True)
+    builder.problem(Problem(("\udcff",), "k", "\udcfd", "r"))
+    document = "".join(json.chunks(finish(builder))).encode().decode()
+    for expected in (r'"a\\xff"', r'"\\xed\\xa0\\x80"', r'"\\xfe"', r'"\\xfd"'):
+        assert expected in document
+
+
+def test_a_spool_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="report.sqlite3"):
+        ReportBuilder(str(tmp_path / "absent"))
+
+
+def test_many_differences_take_little_memory_and_time(
+    builder: ReportBuilder, finish: Finish, tmp_path: Path
+) -> None:
+    """200,000 differences, a tenth of them derived from a whole layer."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    for number in range(200_000):
+        path = f"usr/share/{number % 1000:04}/{number:06}"
+        layer = ("linux/amd64", f"layer {number % 3}")
+        derived = number % 10 == 0
+        difference = Difference(
+            "tar.mtime",
+            Value(number, (512 * number, 12)),
+            Value(number + 1, (512 * number, 12)),
+            bytes=1,
+            derived=derived,
+            derived_from=(layer,) if derived else (),
+        )
+        builder.add((*layer, path), "tar", difference, path, True)
+    report = finish(builder)
+    with (tmp_path / "report.json").open("w") as file:
+        file.writelines(json.chunks(report))
+    assert report.header["summary"]["differences"]["total"] == 200_000
+    assert time.process_time() - start < 60  # some 12 s here; quadratic would be hours
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 80 << 10  # KiB
