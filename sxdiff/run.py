@@ -22,6 +22,8 @@ from sxdiff.work.spool import Spool
 Progress = Callable[[int, int, str], None]
 """Told how much was read: bytes done, bytes in all, what is being done."""
 
+_SMALL = 4 << 20
+
 PLAIN_ROOT = "plain root"
 """Stands for the platform where an input is a root file system without an image."""
 
@@ -66,7 +68,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
     with Spool.create(options.spool) as spool:
         inputs = (open_input(a, spool.new, limits), open_input(b, spool.new, limits))
         with (
-            Pool(spool.directory, options.jobs or os.cpu_count() or 1, observer) as pool,
+            Pool(spool.directory, _jobs(options, inputs), observer) as pool,
             ReportBuilder(spool.directory) as builder,
         ):
             reading = Reading(pool)
@@ -429,6 +431,14 @@ class _Run:
             image.root is not None for opened in self._inputs for image in opened.images
         )
         return "manifest" if manifests else "config"
+
+
+def _jobs(options: Options, inputs: tuple[Input, Input]) -> int:
+    """How many workers: starting one costs more than a small input does."""
+    if options.jobs:
+        return options.jobs
+    small = all(opened.store.size is not None and opened.store.size < _SMALL for opened in inputs)
+    return 1 if small else os.cpu_count() or 1
 
 
 _EMPTY = Image((), None, (), (), ())

@@ -134,12 +134,19 @@ def node_to_json(node: Node) -> JsonObject:
 
 def node_from_json(document: object) -> Node:
     """The node that `node_to_json` wrote; `FormatError` where the document is none."""
+    try:
+        return _node(document)
+    except RecursionError as error:
+        raise FormatError("a node is nested too deeply") from error
+
+
+def _node(document: object) -> Node:
     fields = _object(document)
     return Node(
         name=_text(fields.get("name")),
         format=_text(fields.get("format")),
         differences=tuple(map(difference_from_json, _list(fields.get("differences", [])))),
-        nodes=tuple(map(node_from_json, _list(fields.get("nodes", [])))),
+        nodes=tuple(map(_node, _list(fields.get("nodes", [])))),
         problems=tuple(map(problem_from_json, _list(fields.get("problems", [])))),
     )
 

@@ -5,13 +5,13 @@ differ. What no format knows is compared as text or as bytes. Nothing that diffe
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sxdiff.compare import lines, ranges
 from sxdiff.compare.describe import describe
-from sxdiff.compare.pair import Pairing, Part, pair
+from sxdiff.compare.pair import Pairing, Part, differ, pair
 from sxdiff.compare.untold import KIND as UNTOLD
 from sxdiff.formats import HEAD, Format, sniff
 from sxdiff.formats.text import encoding_of
@@ -31,6 +31,8 @@ from sxdiff.model import (
 
 LONGEST = 2000
 """Characters of a fact's value that are told; size and digest stand for the rest."""
+MOST_RENAMES = 1024
+"""Names on one side only up to which renamed contents are looked for."""
 MOST_NAMES = 64
 """Names of moved members that are told."""
 
@@ -136,8 +138,9 @@ class _Closer:
         limits = self._limits
         paired = pair(describe(a, known, limits), describe(b, known, limits))
         keep = self._tally.keep
+        contents = keep(_renamed(a, b, paired, known.name))
         told = keep(_fact(a, b, left, right) for left, right in paired.facts)
-        contents = keep(_alone(a, b, paired, known.name))
+        contents += keep(_alone(a, b, paired, known.name))
         contents += keep(_order(paired, known.name))
         nodes: list[Node] = []
         for left, right in paired.members:
@@ -209,6 +212,41 @@ def _value(fact: Fact | None) -> Value | None:
     raw = told.encode()
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     return Value(told[:LONGEST], at, size=len(raw), digest=digest)
+
+
+def _renamed(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Difference]:
+    """Names on one side only whose contents are equal: one difference for each two names.
+
+    Their facts join those of `paired`, and their names are alone no longer.
+    """
+    if max(len(paired.alone_a), len(paired.alone_b)) > MOST_RENAMES:
+        return
+    free: dict[Hashable, list[str]] = {}
+    for name, parts in paired.alone_b.items():
+        free.setdefault(_signature(b, parts), []).append(name)
+    for old in list(paired.alone_a):
+        same = free.get(_signature(a, paired.alone_a[old]))
+        if not same:
+            continue
+        new = same.pop(0)
+        left, right = paired.alone_a.pop(old), paired.alone_b.pop(new)
+        one = {part.kind: part for part in left if isinstance(part, Fact)}
+        two = {part.kind: part for part in right if isinstance(part, Fact)}
+        for kind in {**one, **two}:
+            if kind not in one or kind not in two or differ(one[kind], two[kind]):
+                paired.facts.append((one.get(kind), two.get(kind)))
+        yield Difference(f"{format_name}.renamed", Value(old), Value(new), (old,))
+
+
+def _signature(blob: Blob, parts: Iterable[Part]) -> Hashable:
+    """What stays the same where only a name changes: contents, or what facts say without any."""
+    contents = tuple(
+        (part.kind, ranges.digest(blob.part(*part.at)))
+        for part in parts
+        if isinstance(part, Member) and part.at
+    )
+    facts = tuple((part.kind, part.value) for part in parts if isinstance(part, Fact))
+    return contents or facts
 
 
 def _alone(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Difference]:

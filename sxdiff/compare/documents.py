@@ -4,14 +4,13 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sxdiff.formats.json import Json, parse, pointer_to
+from sxdiff.formats.json import Json, gaps, parse, pointer_to, style
 from sxdiff.model import Difference, FormatError, Limits, Route, Span, Value, text_of
 
 _LONG = 1000
 _AROUND = 100
-_INDENTS = (b"", b" ", b"  ", b"   ", b"    ", b"        ", b"\t")
 _CONTAINERS = ("object", "array")
 
 
@@ -32,8 +31,9 @@ def document_differences(
         return []
     try:
         comparison = _Comparison(format, a, b, derived or {})
-        comparison.compare("", parse(a, limits), parse(b, limits))
-        comparison.close(limits)
+        trees = parse(a, limits), parse(b, limits)
+        comparison.compare("", *trees)
+        comparison.close(*trees)
     except FormatError as error:
         return [_bytes_difference(format, a, b, f"not compared as JSON: {error}")]
     found = comparison.differences
@@ -56,7 +56,7 @@ class _Comparison:
         elif a.kind == b.kind == "array":
             self._arrays(pointer, a, b)
         elif a.kind != b.kind:
-            self._tell(pointer, self._shown(self.a, a), self._shown(self.b, b))
+            self._tell(pointer, _typed(self.a, a), _typed(self.b, b))
         elif a.value == b.value and a.kind != "literal":
             if _source(self.a, a) != _source(self.b, b):
                 self.spellings.append((pointer, a.at, b.at))
@@ -73,10 +73,10 @@ class _Comparison:
                     self.spellings.append((below, key_at, other_key_at))
                 self.compare(below, value, other)
             else:
-                self._tell(below, self._shown(self.a, value, key_at), None)
+                self._tell(below, _shown(self.a, value, key_at), None)
         for key, (key_at, value) in right.items():
             if key not in left:
-                self._tell(_pointer(pointer, key), None, self._shown(self.b, value, key_at))
+                self._tell(_pointer(pointer, key), None, _shown(self.b, value, key_at))
         orders = [key for key in left if key in right], [key for key in right if key in left]
         if orders[0] != orders[1]:
             self.key_orders.append(
@@ -99,34 +99,23 @@ class _Comparison:
             return
         pairs = _pairs([left[i] for i in in_a], [right[i] for i in in_b])
         if pairs is None:
-            names_a = [_identity(self.a, a.items[i]) for i in in_a]
-            names_b = [_identity(self.b, b.items[i]) for i in in_b]
-            pairs = _pairs(names_a, names_b, partly=True)
-        if pairs is None:
-            pairs = [(i, i) for i in range(min(len(in_a), len(in_b)))]
-        paired_a, paired_b = {i for i, _ in pairs}, {j for _, j in pairs}
+            pairs = _pairs_by_identity(
+                [_identity(self.a, a.items[i]) for i in in_a],
+                [_identity(self.b, b.items[i]) for i in in_b],
+            )
         for i, j in pairs:
             self._element(pointer, a, b, in_a[i], in_b[j])
-        for i in range(len(in_a)):
-            if i not in paired_a:
-                self._tell(pointer_to(pointer, in_a[i]), self._shown(self.a, a.items[in_a[i]]), None)
-        for j in range(len(in_b)):
-            if j not in paired_b:
-                self._tell(pointer_to(pointer, in_b[j]), None, self._shown(self.b, b.items[in_b[j]]))
+        for i in sorted(set(range(len(in_a))) - {i for i, _ in pairs}):
+            self._tell(pointer_to(pointer, in_a[i]), _shown(self.a, a.items[in_a[i]]), None)
+        for j in sorted(set(range(len(in_b))) - {j for _, j in pairs}):
+            self._tell(pointer_to(pointer, in_b[j]), None, _shown(self.b, b.items[in_b[j]]))
         if [j for _, j in sorted(pairs)] != sorted(j for _, j in pairs):
-            texts = self._shown(self.a, a), self._shown(self.b, b)
+            texts = _order(self.a, a), _order(self.b, b)
             self._tell(pointer, *texts, kind="order", size=max(a.at[1], b.at[1]))
 
     def _element(self, pointer: str, a: Json, b: Json, i: int, j: int) -> None:
         # the smaller place is the same one when the sides are swapped
         self.compare(pointer_to(pointer, min(i, j)), a.items[i], b.items[j])
-
-    def _shown(self, raw: bytes, value: Json, key_at: Span | None = None) -> Value:
-        """A value of any kind as compact JSON; strings that have no other side are plain text."""
-        at = value.at
-        if key_at is not None:
-            at = (key_at[0], value.at[0] + value.at[1] - key_at[0])
-        return _value(b"".join(_compact(raw, value)).decode(), at)
 
     def _tell(
         self,
@@ -137,9 +126,7 @@ class _Comparison:
         size: int | None = None,
     ) -> None:
         if size is None:
-            size = _differing(
-                _part(self.a, a.at) if a else b"", _part(self.b, b.at) if b else b""
-            )
+            size = _differing(_part(self.a, a.at) if a else b"", _part(self.b, b.at) if b else b"")
         routes = self._routes(pointer)
         self.differences.append(
             Difference(
@@ -161,26 +148,26 @@ class _Comparison:
                 return routes
         return None
 
-    def close(self, limits: Limits) -> None:
+    def close(self, tree_a: Json, tree_b: Json) -> None:
         """Tell once how the documents are written, where that differs: three things at most."""
         if self.key_orders:
-            pointer, a, b = self.key_orders[0]
+            pointer, a, b = min(self.key_orders)
             more = f" (and of {len(self.key_orders) - 1} more)" if len(self.key_orders) > 1 else ""
             label = f"order of keys of {pointer or 'the document'}{more}: "
             size = sum(len(key.encode()) + 2 for _, keys, _ in self.key_orders for key in keys)
             self._encoding(_value(label + ", ".join(a)), _value(label + ", ".join(b)), size)
         if self.spellings:
-            _, at_a, at_b = self.spellings[0]
+            _, at_a, at_b = min(self.spellings)
             size = sum(max(x[1], y[1]) for _, x, y in self.spellings)
             self._encoding(
                 _value(text_of(_part(self.a, at_a)), at_a),
                 _value(text_of(_part(self.b, at_b)), at_b),
                 size,
             )
-        styles = _style(self.a, limits), _style(self.b, limits)
+        styles = style(self.a, tree_a), style(self.b, tree_b)
         if styles[0] != styles[1]:
-            sizes = [len(b"".join(_gaps(raw, limits))) for raw in (self.a, self.b)]
-            self._encoding(Value(styles[0]), Value(styles[1]), max(sizes))
+            size = max(sum(map(len, gaps(self.a, tree_a))), sum(map(len, gaps(self.b, tree_b))))
+            self._encoding(Value(styles[0]), Value(styles[1]), size)
 
     def _encoding(self, a: Value, b: Value, size: int) -> None:
         self.differences.append(Difference(f"{self.format}.encoding", a, b, bytes=size))
@@ -213,6 +200,28 @@ def _scalar(value: Json) -> Value:
     if isinstance(value.value, str):
         return _value(value.value, value.at)
     return Value(value.value, value.at)
+
+
+def _typed(raw: bytes, value: Json) -> Value:
+    """The value as compact JSON, so that the string "1" is not the number 1."""
+    return _value(b"".join(_compact(raw, value)).decode(), value.at)
+
+
+def _shown(raw: bytes, value: Json, key_at: Span | None = None) -> Value:
+    """A value that the other side does not have, its key included in its span."""
+    shown = _typed(raw, value) if value.kind in _CONTAINERS else _scalar(value)
+    if key_at is None:
+        return shown
+    return replace(shown, at=(key_at[0], sum(value.at) - key_at[0]))
+
+
+def _order(raw: bytes, array: Json) -> Value:
+    """A list, each element by as little as tells it from the others."""
+    labels = []
+    for item in array.items:
+        digest = next((below for key, _, below in item.members if key == "digest"), item)
+        labels.append(b"".join(_compact(raw, digest)))
+    return _value(f"[{b', '.join(labels).decode()}]", array.at)
 
 
 def _value(text: str, at: Span | None = None) -> Value:
@@ -255,42 +264,55 @@ def _canonical(raw: bytes, value: Json) -> bytes:
 
 
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=")
+_REFERENCE_TYPE = "vnd.docker.reference.type"
 
 
-def _identity(raw: bytes, value: Json) -> bytes | None:
-    """What stays the same in an element whose rest differs: a variable's name, a platform."""
+def _identity(raw: bytes, value: Json) -> tuple[str, bytes]:
+    """What stays the same in an element whose rest differs, and of which sort that is."""
     if value.kind == "string" and isinstance(value.value, str):
         found = _VARIABLE.match(value.value)
-        return found[1].encode() if found else None
+        return ("variable", found[1].encode()) if found else ("", b"")
     members = {key: item for key, _, item in value.members}
     if platform := members.get("platform"):
         identity = _canonical(raw, platform)
         for key, _, item in members["annotations"].members if "annotations" in members else ():
-            if key == "vnd.docker.reference.type":
+            if key == _REFERENCE_TYPE:
                 identity += _canonical(raw, item)
-        return identity
+        return "platform", identity
     if created_by := members.get("created_by"):
-        return _canonical(raw, created_by)
-    return None
+        return "step", _canonical(raw, created_by)
+    return "", b""
 
 
-def _pairs(
-    a: list[bytes] | list[bytes | None], b: list[bytes] | list[bytes | None], *, partly: bool = False
-) -> list[tuple[int, int]] | None:
-    """Places of equal elements; None unless all of them pair (or, `partly`, are distinct)."""
-    if partly:
-        if None in a or None in b or len(set(a)) != len(a) or len(set(b)) != len(b):
-            return None
-    elif Counter(a) != Counter(b):
+def _pairs(a: list[bytes], b: list[bytes]) -> list[tuple[int, int]] | None:
+    """Places of equal elements; None unless all of them pair."""
+    if Counter(a) != Counter(b):
         return None
-    places: dict[bytes | None, list[int]] = {}
+    places: dict[bytes, list[int]] = {}
     for j, name in enumerate(b):
         places.setdefault(name, []).append(j)
+    return [(i, places[name].pop(0)) for i, name in enumerate(a)]
+
+
+def _pairs_by_identity(
+    a: list[tuple[str, bytes]], b: list[tuple[str, bytes]]
+) -> list[tuple[int, int]]:
+    """Places of elements with one identity, in their order; steps of a history pair by place too.
+
+    A platform or a variable that only one side has is no counterpart of another one.
+    """
+    places: dict[tuple[str, bytes], list[int]] = {}
+    for j, identity in enumerate(b):
+        places.setdefault(identity, []).append(j)
     pairs = []
-    for i, name in enumerate(a):
-        if places.get(name):
-            pairs.append((i, places[name].pop(0)))
-    return pairs
+    for i, identity in enumerate(a):
+        if places.get(identity):
+            pairs.append((i, places[identity].pop(0)))
+    rest_a = [i for i in range(len(a)) if a[i][0] == "step" and i not in {i for i, _ in pairs}]
+    rest_b = [j for j in range(len(b)) if b[j][0] == "step" and j not in {j for _, j in pairs}]
+    if len(rest_a) == len(rest_b):
+        pairs += zip(rest_a, rest_b, strict=True)
+    return sorted(pairs)
 
 
 def _differing(a: bytes, b: bytes) -> int:
@@ -305,79 +327,11 @@ def _differing(a: bytes, b: bytes) -> int:
     return max(len(a), len(b)) - head - tail
 
 
-def _tokens(value: Json) -> list[tuple[Span, int, str]]:
-    """(span, depth, role) of every key, scalar and bracket, in their order."""
-    out: list[tuple[Span, int, str]] = []
-
-    def walk(value: Json, depth: int) -> None:
-        begin, size = value.at
-        if value.kind not in _CONTAINERS:
-            out.append((value.at, depth, "value"))
-            return
-        empty = not value.members and not value.items
-        out.append(((begin, 1), depth, "open empty" if empty else "open"))
-        for _, key_at, item in value.members:
-            out.append((key_at, depth + 1, "key"))
-            walk(item, depth + 1)
-        for item in value.items:
-            walk(item, depth + 1)
-        out.append(((begin + size - 1, 1), depth, "close empty" if empty else "close"))
-
-    walk(value, 0)
-    return out
-
-
-def _gaps(raw: bytes, limits: Limits) -> list[bytes]:
-    """What stands between the tokens: white space, commas, colons."""
-    gaps, end = [], 0
-    for (begin, size), _, _ in _tokens(parse(raw, limits)):
-        gaps.append(raw[end:begin])
-        end = begin + size
-    return [*gaps, raw[end:]]
-
-
-def _written(raw: bytes, tree: Json, indent: bytes, colon: bytes, comma: bytes) -> list[bytes]:
-    """The gaps that a writer of this style would leave."""
-    gaps: list[bytes] = []
-    before = ""
-    for _, depth, role in _tokens(tree):
-        line = b"\n" + indent * depth if indent else b""
-        if before in ("", "open empty"):
-            gap = b""
-        elif before == "key":
-            gap = colon
-        elif role.startswith("close"):
-            gap = line
-        elif before == "open":
-            gap = line
-        else:
-            gap = b"," + (line or comma)
-        gaps.append(gap)
-        before = role
-    return gaps
-
-
-def _style(raw: bytes, limits: Limits) -> str:
-    """How the document is laid out, in words; documents of one style have one white space."""
-    tree = parse(raw, limits)
-    gaps = _gaps(raw, limits)
-    end = gaps[-1]
-    closing = "" if not end else ", a newline at the end" if end == b"\n" else f", {end!r} at the end"
-    for indent in _INDENTS:
-        for colon, comma, how in ((b":", b"", ""), (b": ", b" ", "")):
-            if _written(raw, tree, indent, colon, comma) == gaps[:-1]:
-                if indent:
-                    name = "a tab" if indent == b"\t" else f"{len(indent)} spaces"
-                    return f"indented by {name}{', no space after colons' * (colon == b':')}{closing}"
-                how = "compact" if colon == b":" else "on one line with spaces"
-                return how + closing
-    digest = hashlib.sha256(b"\0".join(gaps)).hexdigest()
-    return f"white space of no common style ({digest[:16]}){closing}"
-
-
 def _bytes_difference(format: str, a: bytes, b: bytes, why: str) -> Difference:  # noqa: A002
     """The bytes from the first one that differs on, where no structure tells the difference."""
-    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    at = next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )
 
     def side(raw: bytes) -> Value:
         begin = max(0, at - _AROUND)

@@ -44,7 +44,7 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
     def found(place_a: int, place_b: int, left: Part, right: Part) -> None:
         if isinstance(left, Member) and isinstance(right, Member):
             members.append((place_a, place_b, left, right))
-        elif isinstance(left, Fact) and isinstance(right, Fact) and _differ(left, right):
+        elif isinstance(left, Fact) and isinstance(right, Fact) and differ(left, right):
             facts.append((place_a, place_b, left, right))
 
     for place, (left, right) in enumerate(zip_longest(a, b)):
@@ -110,7 +110,8 @@ def _key(part: Part) -> Hashable:
     return type(part) is Fact, part.kind, part.name
 
 
-def _differ(left: Fact, right: Fact) -> bool:
+def differ(left: Fact, right: Fact) -> bool:
+    """Whether two facts say different things."""
     # 1 == True in Python, not in a report
     return left.value != right.value or type(left.value) is not type(right.value)
 

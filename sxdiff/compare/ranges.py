@@ -8,7 +8,9 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
+from sxdiff.compare.align import align
 from sxdiff.model import Blob, Difference, Member, Route, Symbol, Value, text_of
 
 CHUNK = 1 << 20
@@ -23,6 +25,11 @@ LONGEST = 64
 WIDEN = 256
 """Bytes on each side by which a range grows to the printable string that it lies in."""
 
+STRINGS = 16 << 20
+"""Size of a differing middle up to which a table of strings is compared string by string."""
+
+_TABLE = re.compile(rb"[\t\n\x20-\x7e\x80-\xff]{2}[\0\t\n\x20-\x7e\x80-\xff]*\0")
+_STRING = re.compile(rb"[^\0]*\0")
 _ZEROS = bytes(APART)
 _SOME = re.compile(rb"[^\0]")
 _PRINTABLE = re.compile(rb"[\t\n\x20-\x7e]+")
@@ -112,7 +119,32 @@ def _middle(a: Blob, b: Blob) -> list[Range]:
     head = common_start(a, b)
     tail = common_end(a, b, head)
     one, two = a.size - head - tail, b.size - head - tail
+    if max(one, two) <= STRINGS:
+        found = _strings(a, b, head, tail)
+        if found:
+            return found
     return [Range((head, one), (head, two), max(one, two))]
+
+
+def _strings(a: Blob, b: Blob, head: int, tail: int) -> list[Range]:
+    """The differing groups of NUL-terminated strings, in a table that holds nothing else."""
+    before = len(a.read(max(0, head - WIDEN), min(WIDEN, head)).rpartition(b"\0")[2])
+    behind = a.read(a.size - tail, WIDEN).find(b"\0") + 1
+    if tail and not behind:
+        return []
+    start = head - before
+    sides = [blob.read(start, blob.size - tail + behind - start) for blob in (a, b)]
+    if not all(_TABLE.fullmatch(side) for side in sides):
+        return []
+    pieces = [_STRING.findall(side) for side in sides]
+    places = [[start, *accumulate(map(len, side), initial=start)][1:] for side in pieces]
+    out = []
+    for a0, a1, b0, b1 in align(pieces[0], pieces[1]):
+        in_a, in_b = places[0][a0], places[1][b0]
+        size_a, size_b = places[0][a1] - in_a, places[1][b1] - in_b
+        left, right = b"".join(pieces[0][a0:a1]), b"".join(pieces[1][b0:b1])
+        out.append(Range((in_a, size_a), (in_b, size_b), differing(left, right)))
+    return out
 
 
 def common_start(a: Blob, b: Blob) -> int:

@@ -4,6 +4,7 @@ Nothing is lost that a reader may see: keys that occur twice, the order of keys,
 source text. `json` of the standard library drops all three.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -15,14 +16,14 @@ from sxdiff.model import FormatError, LimitError, Limits, Scalar, Span
 _MOST_VALUES = 1_000_000
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
-_STRING = re.compile(
-    rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
-)
+_STRING = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _LITERAL = re.compile(rb"true|false|null")
 _LITERALS: dict[bytes, Scalar] = {b"true": True, b"false": False, b"null": None}
 _MOST_DIGITS = 18
 """Integers up to this length are integers in the report; others keep their source text."""
+
+_INDENTS = {b"": "", b"\t": "a tab", **{b" " * n: f"{n} spaces" for n in (1, 2, 3, 4, 8)}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +160,69 @@ class _Parser:
             raise FormatError("JSON: a comma or the end is missing", self._at)
         self._at += 1
         return byte == closing
+
+
+def _tokens(tree: Json) -> list[tuple[Span, int, str]]:
+    """(span, depth, role) of every key, scalar and bracket, in their order."""
+    out: list[tuple[Span, int, str]] = []
+
+    def walk(value: Json, depth: int) -> None:
+        begin, size = value.at
+        if value.kind not in ("object", "array"):
+            out.append((value.at, depth, "value"))
+            return
+        empty = " empty" if not value.members and not value.items else ""
+        out.append(((begin, 1), depth, f"open{empty}"))
+        for _, key_at, item in value.members:
+            out.append((key_at, depth + 1, "key"))
+            walk(item, depth + 1)
+        for item in value.items:
+            walk(item, depth + 1)
+        out.append(((begin + size - 1, 1), depth, f"close{empty}"))
+
+    walk(tree, 0)
+    return out
+
+
+def gaps(raw: bytes, tree: Json) -> list[bytes]:
+    """What stands between the tokens: white space, commas, colons; at last what ends the text."""
+    found, end = [], 0
+    for (begin, size), _, _ in _tokens(tree):
+        found.append(raw[end:begin])
+        end = begin + size
+    return [*found, raw[end:]]
+
+
+def _gaps_of(tree: Json, indent: bytes, colon: bytes, comma: bytes) -> list[bytes]:
+    """The gaps that a writer of this style leaves."""
+    found: list[bytes] = []
+    before = ""
+    for _, depth, role in _tokens(tree):
+        line = b"\n" + indent * depth if indent else b""
+        if before in ("", "open empty"):
+            gap = b""
+        elif before == "key":
+            gap = colon
+        elif before == "open" or role.startswith("close"):
+            gap = line
+        else:
+            gap = b"," + (line or comma)
+        found.append(gap)
+        before = role
+    return found
+
+
+def style(raw: bytes, tree: Json) -> str:
+    """How the document is laid out, in words; of two documents in one style no space differs."""
+    found = gaps(raw, tree)
+    end = found.pop()
+    closing = f", {end.decode()!r} at the end" if end else ""
+    for indent, words in _INDENTS.items():
+        for colon, comma in ((b":", b""), (b": ", b" ")):
+            if _gaps_of(tree, indent, colon, comma) == found:
+                tight = colon == b":"
+                if indent:
+                    return f"indented by {words}{', tight colons' if tight else ''}{closing}"
+                return ("compact" if tight else "on one line, with spaces") + closing
+    digest = hashlib.sha256(b"\0".join(found)).hexdigest()
+    return f"white space of no common style ({digest[:16]}){closing}"

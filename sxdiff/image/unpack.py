@@ -166,7 +166,9 @@ class Unpacked:
                 except zlib_ng.error as error:  # type: ignore[misc]  # stub says Any
                     what = str(error).removeprefix("Error ").strip()
                     raise FormatError(f"gzip stream is damaged: {what}", begin) from None
-                source.drop(len(data) - len(state.unconsumed_tail) - len(state.unused_data))
+                # at the end of a member both may hold what was left over
+                left = state.unused_data if state.eof else state.unconsumed_tail
+                source.drop(len(data) - len(left))
                 total += len(chunk)
                 if chunk:
                     yield chunk

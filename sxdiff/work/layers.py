@@ -43,7 +43,7 @@ class ReadLayer:
     @property
     def packing(self) -> str:
         """ "estargz" or "zstd:chunked" where the blob carries a table of contents, else "plain"."""
-        if self.scanned["compression"] == "gzip" and "stargz.index.json" in self.scanned["names"]:
+        if self.scanned["compression"] == "gzip":
             footer = self.blob.read(max(0, self.blob.size - _ESTARGZ_FOOTER))
             if footer[12:14] == b"SG" and footer[32:38] == b"STARGZ":
                 return "estargz"

@@ -173,7 +173,10 @@ class PlatformComparison:
                         manifest[f"/layers/{index}/digest"] = routes
                         manifest[f"/layers/{index}/size"] = routes
                     config[f"/rootfs/diff_ids/{index}"] = routes
-        manifest["/config/digest"] = manifest["/config/size"] = ((*self._route, "config"),)
+        # a config that differs in diff_ids only follows from the layers in its turn
+        layers = tuple(route for routes in config.values() for route in routes)
+        manifest["/config/digest"] = ((*self._route, "config"), *layers)
+        manifest["/config/size"] = manifest["/config/digest"]
         self._document("config", a.config, b.config, config)
         self._document("manifest", a.manifest, b.manifest, manifest)
 

@@ -90,7 +90,7 @@ def full_report(builder: ReportBuilder, finish: Finish) -> Report:
     for index in range(3):
         name = f"usr/share/file{index}"
         times = (Value(1_700_000_000, (136, 12)), Value(1_700_003_600 + index, (136, 12)))
-        builder.add(layer + (name,), "tar", Difference("tar.mtime", *times, bytes=4), name, True)
+        builder.add((*layer, name), "tar", Difference("tar.mtime", *times, bytes=4), name, True)
     rodata = Difference(
         "elf.section.content",
         Value("Nov 22 2026 20:14:01", (8196, 20), "built Nov 22 2026 20:14:01\\x00"),

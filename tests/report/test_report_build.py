@@ -190,7 +190,7 @@ def test_a_text_that_is_no_unicode_is_told_as_bytes(builder: ReportBuilder, fini
 
 
 def test_a_spool_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="report.sqlite3"):
+    with pytest.raises(InputError, match=r"report\.sqlite3"):
         ReportBuilder(str(tmp_path / "absent"))
 
 

@@ -45,9 +45,7 @@ def test_the_keys_stand_in_the_order_of_the_contract(document: dict[str, Any]) -
         assert [*one] == SCHEMA["$defs"][name]["required"]
 
 
-def test_the_schema_is_one_and_reports_fulfil_it(
-    document: dict[str, Any], builder: ReportBuilder, finish: Callable[..., Report]
-) -> None:
+def test_the_schema_is_one_and_reports_fulfil_it(document: dict[str, Any]) -> None:
     VALIDATOR.check_schema(SCHEMA)
     VALIDATOR.validate(document)
 
@@ -116,9 +114,7 @@ def test_every_view_follows_from_the_json_alone(
     full_report: Report, document: dict[str, Any]
 ) -> None:
     again = Report.from_json(document)
-    assert [*json.chunks(again)] == [*json.chunks(full_report)] or "".join(
-        json.chunks(again)
-    ) == "".join(json.chunks(full_report))
+    assert "".join(json.chunks(again)) == "".join(json.chunks(full_report))
     assert [*text.chunks(again, verbose=True)] == [*text.chunks(full_report, verbose=True)]
     assert "".join(html.chunks(again)) == "".join(html.chunks(full_report))
 
@@ -138,8 +134,9 @@ with tempfile.TemporaryDirectory() as spool, ReportBuilder(spool) as builder:
         for kind in ("k.b", "k.a", "k.c"):
             builder.add((name, "f"), "f", Difference(kind, Value(1), Value(2)), "f", True)
     platforms = [
-        {"platform": name, "image": None, "equal_at": "nothing", "only_in": None, "a": None, "b": None}
-        for name in ("y", "x", "z")
+        {"platform": name, "image": None, "equal_at": "nothing",
+         "only_in": only, "a": None, "b": None}
+        for name, only in (("y", None), ("x", "b"), ("z", None))
     ]
     report = builder.finish(
         options={"require": None}, inputs=[], equal_at="nothing", met=False, platforms=platforms,

@@ -1,0 +1,133 @@
+"""The page: whole without the network, and an image cannot make it do anything."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+
+import pytest
+
+from sxdiff.model import Difference, Value
+from sxdiff.report import html
+from sxdiff.report.build import Report, ReportBuilder
+
+Finish = Callable[..., Report]
+
+_VOID = {"meta", "br"}
+
+
+class _Page(HTMLParser):
+    """Checks that elements nest, and keeps tags, attributes and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.style = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "style":
+            self.style += data
+        else:
+            self.text += data
+
+
+@pytest.fixture
+def page(full_report: Report) -> str:
+    return "".join(html.chunks(full_report))
+
+
+def test_the_page_nests_and_has_no_script_link_or_load(page: str) -> None:
+    parsed = _Page(page)
+    assert not {"script", "a", "img", "link", "iframe", "form", "base"} & {*parsed.tags}
+    names = {name for name, _ in parsed.attributes}
+    assert not {"href", "src", "style", "srcset", "action"} & names
+    assert not [name for name in names if name.startswith("on")]
+    assert "url(" not in parsed.style
+    assert "@import" not in parsed.style
+
+
+def test_the_policy_allows_just_the_one_style(page: str) -> None:
+    style = _Page(page).style.encode()
+    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    # &#43; is how autoescape could write the plus of base64; browsers read it back
+    assert (
+        policy[1]
+        .replace("&#43;", "+")
+        .startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    )
+
+
+def test_hostile_names_are_shown_and_do_nothing(page: str) -> None:
+    assert "<script" not in page
+    assert re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*", page)
+    text = _Page(page).text
+    assert r"evil\u{202e}txt.exe\u{1b}[2J\u{a}<script>alert(1)</script>\u{9b}\u{2066}'" in text
+
+
+def test_the_page_tells_verdict_digests_values_and_problems(page: str) -> None:
+    text = _Page(page).text
+    for told in (
+        "differ: equal at nothing (manifest asked for)",
+        "sha256:" + "1" * 64,
+        "sha256:" + "2" * 64,
+        "1700003600 (2023-11-14 23:13:20 UTC)",
+        "build_date",
+        "main.c:12",
+        "too deep; compared as bytes",
+        "hidden by an upper layer",
+        "-ID=1",
+    ):
+        assert told in text
+
+
+def test_every_difference_has_its_place(full_report: Report, page: str) -> None:
+    ids = [value for name, value in _Page(page).attributes if name == "id"]
+    assert ids == [one["id"] for one in full_report.differences()]
+
+
+@pytest.fixture
+def large(builder: ReportBuilder, finish: Finish) -> Iterator[Report]:
+    for number in range(30):
+        difference = Difference(f"k{number}", Value("v" * 50_000), Value(number))
+        builder.add(("p", f"f{number:02}"), "f", difference, f"f{number:02}", True)
+    return iter([finish(builder)])
+
+
+def test_the_tree_is_cut_and_says_so_but_findings_are_whole(large: Iterator[Report]) -> None:
+    page = "".join(html.chunks(next(large), limit=10))
+    parsed = _Page(page)
+    assert len([name for name, _ in parsed.attributes if name == "id"]) == 10
+    assert "20 more differences left out" in parsed.text
+    assert all(f"k{number}" in parsed.text for number in range(30))
+    assert "48,000 characters left out" in parsed.text
+    assert len(page) < 300_000
+
+
+def test_a_deep_tree_exhausts_no_stack(builder: ReportBuilder, finish: Finish) -> None:
+    difference = Difference("k", Value(1), Value(2))
+    builder.add(tuple(map(str, range(3000))), "f", difference, None, True)
+    assert _Page("".join(html.chunks(finish(builder)))).tags.count("details") == 3000
+
+
+def test_equal_images_make_a_page_too(builder: ReportBuilder, finish: Finish) -> None:
+    page = "".join(html.chunks(finish(builder, equal_at="manifest", met=True)))
+    assert "equal at manifest" in _Page(page).text
+    assert "Findings" not in page

@@ -1,0 +1,199 @@
+"""The terminal: a screenful that says what is wrong, and no character of an image that acts."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sxdiff.model import RUNGS, Difference, Problem, Value
+from sxdiff.report import text, words
+from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.escape import escape
+
+Finish = Callable[..., Report]
+
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _lines(report: Report, **options: Any) -> list[str]:
+    return "".join(text.chunks(report, **options)).splitlines()
+
+
+@given(st.text())
+def test_an_escaped_text_is_printable_in_ascii_or_visible(value: str) -> None:
+    assert escape(value).isprintable()
+
+
+@given(st.text("\\u{}5c\n\u202e a"), st.text("\\u{}5c\n\u202e a"))
+def test_different_texts_never_look_alike_by_escaping(a: str, b: str) -> None:
+    assert (escape(a) == escape(b)) == (a == b)
+
+
+@pytest.mark.parametrize("code", [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+def test_bidirectional_marks_are_shown(code: int) -> None:
+    assert escape(f"a{chr(code)}b") == f"a\\u{{{code:x}}}b"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\0", "\x1b", "\x7f", "\x9b", "\xa0", "\xad", "\u200b", "\u2028", "\u3164", "\ufe0f", "\ufeff"]
+    + ["\ue000", "\U000e0041", "\U000e0100", "\U0010ffff", "\ud800", "\t", "\n"],
+    ids=ascii,
+)
+def test_what_cannot_be_seen_is_shown(value: str) -> None:
+    assert escape(value) == f"\\u{{{ord(value):x}}}"
+
+
+def test_plain_text_stays_as_it_is() -> None:
+    for plain in ("usr/bin/hello world", "naïve", "日本語", "\\x00 \\n", "e\u0301"):
+        assert escape(plain) == plain
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_control_character_reaches_the_terminal(full_report: Report, verbose: bool) -> None:
+    for line in _lines(full_report, verbose=verbose):
+        assert line.isprintable(), line
+    for line in "".join(text.chunks(full_report, verbose=verbose, color=True)).split("\n"):
+        assert _COLOR.sub("", line).isprintable(), line
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_color_adds_nothing_but_color(full_report: Report, verbose: bool) -> None:
+    plain = "".join(text.chunks(full_report, verbose=verbose))
+    colored = "".join(text.chunks(full_report, verbose=verbose, color=True))
+    assert plain != colored
+    assert _COLOR.sub("", colored) == plain
+
+
+def test_the_screen(full_report: Report) -> None:
+    ones, twos = "1" * 64, "2" * 64
+    assert (
+        _lines(full_report)
+        == [
+            "differ: equal at nothing (manifest asked for)",
+            "Files differ in content or type, or are on one side only.",
+            "linux/amd64  equal at nothing",
+            f"  a  sha256:{ones}",
+            f"  b  sha256:{twos}",
+            "",
+            "8 of 24,010 files differ, 1 only in b",
+            "7 of 9 differences unexplained, 2 follow from others, 38 bytes",
+            "",
+            "tar.mtime × 3 in 3 files, as in layer 1 › usr/share/file0",  # noqa: RUF001
+            "  a  1700000000 (2023-11-14 22:13:20 UTC)",
+            "  b  1700003600 (2023-11-14 23:13:20 UTC)",
+            "elf.section.content in layer 1 › usr/bin/hello › .rodata",  # noqa: RUF001
+            "  a  Nov 22 2026 20:14:01",
+            "  b  Nov 22 2026 20:15:33",
+            "and 3 more kinds: file.only_in_b 1, text.lines 1, config.created 1",
+            "",
+            "2 problems",
+            *_lines(full_report)[18:20],
+            "",
+            "-v lists every difference, --html FILE makes a page of them",
+        ]
+    )
+
+
+def test_the_tree_has_every_difference_once(full_report: Report) -> None:
+    lines = _lines(full_report, verbose=True)
+    tree = lines[len(lines) - lines[::-1].index("") :]
+    for difference in full_report.differences():
+        depth = "  " * len(difference["where"])
+        assert f"{depth}{difference['kind']}" in {
+            line.split("  follows")[0][:200] for line in tree
+        } or (any(line.startswith(f"{depth}{difference['kind']}  ") for line in tree))
+    assert tree[0] == "linux/amd64"
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("asked", [*RUNGS[:-1], None])
+def test_the_first_line_is_the_verdict(
+    builder: ReportBuilder, finish: Finish, rung: str, asked: str | None
+) -> None:
+    met = asked is not None and RUNGS.index(rung) <= RUNGS.index(asked)
+    first, *rest = _lines(finish(builder, options={"require": asked}, equal_at=rung, met=met))
+    assert first.startswith(f"equal at {rung}: " if met else "differ: equal ")
+    assert rung in first
+    assert met or asked is None or f"({asked} asked for)" in first
+    assert all(len(line) <= 80 for line in [first, *rest])
+
+
+def test_many_things_make_one_screen(builder: ReportBuilder, finish: Finish) -> None:
+    long = "very/long/" * 40
+    for kind in range(60):
+        for number in range(3):
+            value = f"{long}{number}"
+            difference = Difference(f"kind.{kind:02}", Value(value + "a"), Value(value + "b\n"))
+            builder.add(("p0", "layer", long, str(number)), "f", difference, long, True)
+    for number in range(50):
+        builder.problem(Problem(("p0", long, str(number)), "limit", "m" * 100, "r" * 100))
+    platforms = [
+        {
+            "platform": f"p{number}",
+            "image": long,
+            "equal_at": "nothing",
+            "only_in": None if number % 2 else "a",
+            "a": {"manifest": "sha256:" + "1" * 64, "config": None, "layers": []},
+            "b": {"manifest": f"sha256:{number % 4:064}", "config": None, "layers": []},
+        }
+        for number in range(12)
+    ]
+    lines = _lines(finish(builder, platforms=platforms))
+    assert len(lines) <= text.SCREEN_LINES
+    assert all(len(line) <= 80 for line in lines)
+    assert any(line.startswith("kind.00") for line in lines)
+    assert any(line.endswith("…") and "more kinds" in line for line in lines)
+    assert "  and 47 more" in lines
+
+
+def test_where_two_long_values_part_stays_in_sight(builder: ReportBuilder, finish: Finish) -> None:
+    head, tail = "x" * 500, "y" * 500
+    builder.add(
+        ("p",), "f", Difference("k", Value(f"{head}1{tail}"), Value(f"{head}2{tail}")), None, True
+    )
+    lines = _lines(finish(builder))
+    assert any(line.startswith("  a  …") and "x1y" in line for line in lines)
+    assert any(line.startswith("  b  …") and "x2y" in line for line in lines)
+
+
+def test_wide_characters_count_twice(builder: ReportBuilder, finish: Finish) -> None:
+    name = "日本語" * 40
+    builder.add(("p", name), "f", Difference("k", Value(name), None), name, True)
+    for line in _lines(finish(builder)):
+        assert text._columns(line) <= 80
+
+
+def test_equal_images_take_few_lines(builder: ReportBuilder, finish: Finish) -> None:
+    report = finish(builder, equal_at="archive", met=True, platforms=[])
+    assert _lines(report) == ["equal at archive: the two inputs are the same, byte for byte"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "date"),
+    [
+        ("tar.mtime", 0, "1970-01-01 00:00:00 UTC"),
+        ("tar.mtime", "1700000000.5", "2023-11-14 22:13:20 UTC"),
+        ("gzip.mtime", 253_402_300_799, "9999-12-31 23:59:59 UTC"),
+        ("gzip.mtime", 253_402_300_800, None),
+        ("tar.mtime", -1, None),
+        ("tar.mtime", "yesterday", None),
+        ("tar.uid", 1000, None),
+        ("elf.runtime", 7, None),
+    ],
+)
+def test_times_have_their_date_beside(kind: str, value: int | str, date: str | None) -> None:
+    if kind != "elf.runtime":
+        assert words.date_of(kind, value) == date
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(0, "0 bytes"), (1, "1 byte"), (9_999, "9,999 bytes"), (10_000, "10 kB"), (999_400, "999 kB")]
+    + [(999_600, "1 MB"), (12_345_678, "12.3 MB"), (5 * 10**15, "5e+03 TB")],
+)
+def test_sizes(number: int, told: str) -> None:
+    assert words.size(number) == told
