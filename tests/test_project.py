@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from fixtures.recipes import CASES
 from sxdiff.model import RUNGS
 
 ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 SKIPPED = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 PAGES = sorted(
     path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts)
@@ -22,12 +24,26 @@ PAGES = sorted(
 
 
 def test_readme_commands_exist() -> None:
-    readme = (ROOT / "README.md").read_text()
-    verbs = set(re.findall(r"\./dev (\w+)", readme))
+    verbs = set(re.findall(r"\./dev (\w+)", README.read_text()))
     assert {"try", "test"} <= verbs
     script = (ROOT / "dev").read_text()
     for verb in verbs:
         assert re.search(rf"^    {verb}\)$", script, re.MULTILINE), verb
+
+
+def test_readme_shows_the_report_of_the_pair_to_try() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "from sxdiff.cli import main; main()", TRY / "a.tar", TRY / "b.tar"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert run.returncode == 1, run.stderr.decode()
+    shown = re.search(
+        r"^<!-- report: begin .*?^```\n(.*?)^```\n", README.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert shown
+    assert shown[1] == run.stdout.decode(), "./dev readme writes it anew"
 
 
 @pytest.mark.parametrize("script", ["dev", ".ci/run"])

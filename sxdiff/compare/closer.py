@@ -130,7 +130,7 @@ class _Closer:
                 return Node(name, "text", tuple(self._tally.keep(told)), problems=problems)
             problems += (_problem("limit", f"text of more than {self._limits.text_bytes} bytes"),)
         member = Member(name, a, kind=kind)
-        found = self._tally.keep(ranges.differences(a, b, member))
+        found = self._tally.keep(ranges.differences(a, b, member, member))
         return Node(name, "bytes", tuple(found), problems=problems)
 
     def _inside(self, a: Blob, b: Blob, name: str, known: Format, depth: int) -> Node:
@@ -147,12 +147,12 @@ class _Closer:
             one, two = self._stored(left), self._stored(right)
             if left.opaque or right.opaque:
                 if not ranges.equal(one, two):
-                    member = replace(_either(left, right), derived=left.derived and right.derived)
-                    contents += keep(ranges.differences(one, two, member, (left.name,)))
+                    contents += keep(ranges.differences(one, two, left, right, (left.name,)))
             elif node := self.look(one, two, left.name, left.kind, depth + 1):
                 nodes.append(node)
         if not told and not contents and not nodes:
-            contents = keep(ranges.differences(a, b, Member("", a, kind=UNTOLD)))
+            whole = Member("", a, kind=UNTOLD)
+            contents = keep(ranges.differences(a, b, whole, whole))
         # what follows from a content is a consequence only where a content differs
         rooted = nodes or any(not difference.derived for difference in contents)
         told += contents
@@ -164,11 +164,6 @@ class _Closer:
         if isinstance(member.content, Blob):
             return member.content
         return self._scratch.store(member.content(), self._limits.member_bytes)
-
-
-def _either(left: Member, right: Member) -> Member:
-    """The member whose place and symbols are told: a's, or b's where a has none."""
-    return left if left.at is not None or right.at is None else right
 
 
 def _problem(kind: str, message: str) -> Problem:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from sxdiff.compare.align import align
+from sxdiff.compare.align import Change, align
 from sxdiff.model import Blob, Difference, Member, Route, Symbol, Value, text_of
 
 CHUNK = 1 << 20
@@ -22,14 +22,20 @@ CONTEXT = 8
 """Bytes of context on each side of an excerpt."""
 LONGEST = 64
 """Bytes of a range that its excerpt shows."""
+LONGEST_TEXT = 1024
+"""Bytes up to which a range of strings is told as their text."""
 WIDEN = 256
 """Bytes on each side by which a range grows to the printable string that it lies in."""
 
 STRINGS = 16 << 20
 """Size of a differing middle up to which a table of strings is compared string by string."""
 
+SHORTEST = 3
+"""Bytes of a string that is told as text although a NUL stands beside it."""
+
 _TABLE = re.compile(rb"[\t\n\x20-\x7e\x80-\xff]{2}[\0\t\n\x20-\x7e\x80-\xff]*\0")
 _STRING = re.compile(rb"[^\0]*\0")
+
 _ZEROS = bytes(APART)
 _SOME = re.compile(rb"[^\0]")
 _PRINTABLE = re.compile(rb"[\t\n\x20-\x7e]+")
@@ -137,14 +143,26 @@ def _strings(a: Blob, b: Blob, head: int, tail: int) -> list[Range]:
     if not all(_TABLE.fullmatch(side) for side in sides):
         return []
     pieces = [_STRING.findall(side) for side in sides]
-    places = [[start, *accumulate(map(len, side), initial=start)][1:] for side in pieces]
+    places = [list(accumulate(map(len, side), initial=start)) for side in pieces]
     out = []
-    for a0, a1, b0, b1 in align(pieces[0], pieces[1]):
-        in_a, in_b = places[0][a0], places[1][b0]
-        size_a, size_b = places[0][a1] - in_a, places[1][b1] - in_b
-        left, right = b"".join(pieces[0][a0:a1]), b"".join(pieces[1][b0:b1])
-        out.append(Range((in_a, size_a), (in_b, size_b), differing(left, right)))
-    return out
+    for group in align(pieces[0], pieces[1]):
+        for a0, a1, b0, b1 in _one_by_one(group):
+            left, right = b"".join(pieces[0][a0:a1]), b"".join(pieces[1][b0:b1])
+            end = 1 if left and right else 0  # the NUL that both end with
+            in_a = (places[0][a0], len(left) - end)
+            in_b = (places[1][b0], len(right) - end)
+            out.append(Range(in_a, in_b, differing(left, right)))
+    return out if len(out) <= MOST_RANGES else []
+
+
+def _one_by_one(group: Change) -> Iterator[Change]:
+    """As many strings replaced as there were: each by its own."""
+    a0, a1, b0, b1 = group
+    if a1 - a0 != b1 - b0 or a1 - a0 > MOST_RANGES:
+        yield group
+        return
+    for step in range(a1 - a0):
+        yield a0 + step, a0 + step + 1, b0 + step, b0 + step + 1
 
 
 def common_start(a: Blob, b: Blob) -> int:
@@ -197,23 +215,39 @@ def count_differing(a: Blob, b: Blob) -> int:
     return sum(found.bytes for found in ranges(a, b, most=0))
 
 
-def differences(a: Blob, b: Blob, member: Member, where: Route = ()) -> Iterator[Difference]:
-    """The ranges of two leaves, under the kind, the offsets and the symbols of `member`.
+def differences(
+    a: Blob, b: Blob, left: Member, right: Member, where: Route = ()
+) -> Iterator[Difference]:
+    """The ranges of two leaves, under the kind, the offsets and the symbols of their members.
 
     A range inside printable text is told as the whole string that it lies in (at most `WIDEN`
     bytes more on each side), since a date or a path can only be known as a whole.
     """
     for found in _widened(a, b, ranges(a, b)):
-        symbol = covering(member.symbols, found.a[0])
+        as_text = _are_text(a, b, found)
         yield Difference(
-            member.kind,
-            value(a, found.a, member.told_at),
-            value(b, found.b, member.told_at),
+            left.kind,
+            value(a, found.a, left.told_at, as_text),
+            value(b, found.b, right.told_at, as_text),
             where,
             found.bytes,
-            symbol,
-            derived=member.derived,
+            _symbol(left, right, found),
+            derived=left.derived and right.derived,
         )
+
+
+def _symbol(left: Member, right: Member, found: Range) -> str | None:
+    """The symbol that covers a range: both names where the sides do not agree."""
+    names = {covering(left.symbols, found.a[0]), covering(right.symbols, found.b[0])} - {None}
+    return ", ".join(sorted(name for name in names if name)) or None
+
+
+def _are_text(a: Blob, b: Blob, found: Range) -> bool:
+    """Whether both sides of a range are strings, one of them long enough to mean it."""
+    if not SHORTEST <= max(found.a[1], found.b[1]) <= LONGEST_TEXT:
+        return False
+    sides = (a.read(*found.a), b.read(*found.b))
+    return all(not side or _PRINTABLE.fullmatch(side) or _are_words(side) for side in sides)
 
 
 def _widened(a: Blob, b: Blob, found: Sequence[Range]) -> Iterator[Range]:
@@ -236,17 +270,21 @@ def _widened(a: Blob, b: Blob, found: Sequence[Range]) -> Iterator[Range]:
 def _widen(a: Blob, b: Blob, found: Range) -> Range:
     if max(found.a[1], found.b[1]) > WIDEN:
         return found
-    left, right = a.read(*found.a), b.read(*found.b)
-    if _NOT_PRINTABLE.search(left) or _NOT_PRINTABLE.search(right):
-        return found
     before = min(_printable_before(a, found.a[0]), _printable_before(b, found.b[0]))
     behind = min(_printable_from(a, sum(found.a)), _printable_from(b, sum(found.b)))
     grown = before + behind
-    return Range(
+    wide = Range(
         (found.a[0] - before, found.a[1] + grown),
         (found.b[0] - before, found.b[1] + grown),
         found.bytes,
     )
+    return wide if _are_text(a, b, wide) else found
+
+
+def _are_words(data: bytes) -> bool:
+    """Whether these are printable strings with one NUL between them, none too short to mean it."""
+    words = data.removesuffix(b"\0").split(b"\0")
+    return all(len(word) >= SHORTEST and not _NOT_PRINTABLE.search(word) for word in words)
 
 
 def _printable_before(blob: Blob, at: int) -> int:
@@ -261,19 +299,15 @@ def _printable_from(blob: Blob, at: int) -> int:
     return stop.start() if stop else len(data)
 
 
-def value(blob: Blob, span: tuple[int, int], told_at: int = 0) -> Value:
+def value(blob: Blob, span: tuple[int, int], told_at: int = 0, as_text: bool = False) -> Value:
     """A span as one side of a difference: its text or hex, and an excerpt with context.
 
     Where it is longer than the excerpt, size and digest (SHA-256) stand for the rest.
     """
     at, size = span
-    shown = blob.read(at, min(size, LONGEST))
     whole = size <= LONGEST
-    printable = blob.read(at, min(size, 2 * WIDEN + LONGEST))
-    if size <= len(printable) and _PRINTABLE.fullmatch(printable):
-        told = text_of(printable)
-    else:
-        told = shown.hex()
+    shown = blob.read(at, min(size, LONGEST))
+    told = text_of(blob.read(at, size)) if as_text else shown.hex()
     start = max(0, at - CONTEXT)
     excerpt = blob.read(start, at - start + len(shown) + (CONTEXT if whole else 0)).hex()
     if whole:

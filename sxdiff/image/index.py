@@ -68,7 +68,7 @@ class Indexes:
         walk = _Walk()
         fields = self._blobs.fields(top)
         if document_kind(fields) == "index":
-            walk.indexes.append(top)
+            walk.indexes.append(replace(top, role="index"))
             for below in self._manifests_of(fields):
                 self._walk(walk, below, 1)
         else:

@@ -14,7 +14,7 @@ def roles_of(store: Store, images: tuple[Image, ...]) -> Mapping[str, Route]:
 
     Links and the files of `docker save`'s old layer directories stand under the layer that they
     belong to. A member that several documents point at has its first role. With several images
-    each route begins with "image N".
+    each route begins with the image's name.
     """
     roles: dict[str, Route] = {}
 
@@ -22,24 +22,26 @@ def roles_of(store: Store, images: tuple[Image, ...]) -> Mapping[str, Route]:
         if name in store:
             roles.setdefault(name, route)
 
-    if images:
-        for name in _TOP:
-            add(name, (name,))
     for number, image in enumerate(images, 1):
-        prefix: Route = (f"image {number}",) if len(images) > 1 else ()
+        name = image.names[0] if image.names else f"image {number}"
+        prefix: Route = (name,) if len(images) > 1 else ()
         nested = 0
         for document in image.indexes:
             if document.role == "index.json":
                 add(document.blob_name, ("index.json",))
             else:
                 nested += 1
-                add(document.blob_name, (*prefix, f"index {nested}"))
+                label = "index" if nested == 1 else f"index {nested}"
+                add(document.blob_name, (*prefix, label))
         for platform in image.platforms:
             _add_platform(store, roles, platform, (*prefix, platform.platform))
         for attestation in image.attestations:
-            route = (*prefix, attestation.platform, "attestation")
+            route = (*prefix, f"attestation {attestation.platform}")
             _add_platform(store, roles, attestation, route)
     _add_layer_directories(store, roles)
+    if images:
+        for top in _TOP:
+            add(top, (top,))
     return roles
 
 

@@ -37,8 +37,8 @@ CREATE TABLE difference (
     PRIMARY KEY (key, number)) WITHOUT ROWID;
 CREATE TABLE root (key BLOB, rank INTEGER, PRIMARY KEY (key, rank)) WITHOUT ROWID;
 CREATE TABLE place (cause TEXT, rank INTEGER, PRIMARY KEY (cause, rank)) WITHOUT ROWID;
-CREATE TABLE file (tally INTEGER, platform TEXT, path TEXT,
-    PRIMARY KEY (tally, platform, path)) WITHOUT ROWID;
+CREATE TABLE file (tally INTEGER, image TEXT, path TEXT,
+    PRIMARY KEY (tally, image, path)) WITHOUT ROWID;
 CREATE TABLE problem (key BLOB, kind TEXT, message TEXT, resolution TEXT,
     PRIMARY KEY (key, kind, message, resolution)) WITHOUT ROWID;
 BEGIN;
@@ -223,7 +223,11 @@ class ReportBuilder:
     ) -> Report:
         """Ranks and counts what was added. Nothing can be added afterwards."""
         self._flush()
-        names = frozenset(str(one["platform"]) for one in platforms)
+        # where an archive holds several images, the image's name is the first step
+        names: dict[Route, str] = {}
+        for one in platforms:
+            image = () if one["image"] is None else (one["image"],)
+            names[(*image, one["platform"])] = one["platform"]
         with self._disk():
             tallies, summary = self._rank(names)
             (problems,) = self._database.execute("SELECT count(*) FROM problem").fetchone()
@@ -255,8 +259,11 @@ class ReportBuilder:
         }
         return Report(_storable(header), self._differences, examples)
 
-    def _rank(self, platforms: frozenset[str]) -> "tuple[dict[str, _Tally], JsonObject]":
-        """Goes once through all differences in their order: ranks roots, counts causes."""
+    def _rank(self, platforms: dict[Route, str]) -> "tuple[dict[str, _Tally], JsonObject]":
+        """Goes once through all differences in their order: ranks roots, counts causes.
+
+        `platforms` has the name of each by its route.
+        """
         tallies: dict[str, _Tally] = {}
         derived_count = explained_count = 0
         bytes_explained = bytes_unexplained = 0
@@ -281,13 +288,16 @@ class ReportBuilder:
                 bytes_explained += size
             else:
                 bytes_unexplained += size
-            platform = route_of(key)[0] if key else ""
+            where = route_of(key)
+            top = where[:1] if where[:1] in platforms else where[:2]
+            platform = platforms.get(top)
+            image = "" if platform is None else key_of(top).decode()
             for cause in causes:
                 places.append((cause, rank))
                 tally = tallies.get(cause)
                 if tally is None:
                     tally = tallies[cause] = _Tally(number=len(tallies) * 1_000_000)
-                if platform in platforms:
+                if platform is not None:
                     tally.platforms.add(platform)
                 of_kind = tally.kinds.get(kind)
                 if of_kind is None:
@@ -295,11 +305,11 @@ class ReportBuilder:
                 for one in (tally, of_kind):
                     one.differences += 1
                     one.size += size
-                    if path is not None and one.last != (platform, path):
-                        one.last = (platform, path)
+                    if path is not None and one.last != (image, path):
+                        one.last = (image, path)
                         one.files += self._database.execute(
                             "INSERT OR IGNORE INTO file VALUES (?, ?, ?)",
-                            (one.number, platform, path),
+                            (one.number, image, path),
                         ).rowcount
                 # what the upper layers hide is a poor example
                 if not of_kind.example or (visible and not of_kind.example_visible):

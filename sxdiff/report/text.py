@@ -98,7 +98,8 @@ class _View:
         if not differences["total"]:
             return
         yield ""
-        told = [f"{files['differing']:,} of {words.count(files['compared'], 'file')} differ"]
+        verb = "differs" if files["differing"] == 1 else "differ"
+        told = [f"{files['differing']:,} of {words.count(files['compared'], 'file')} {verb}"]
         told += [f"{files[key]:,} {key.replace('_', ' ')}" for key in _ALONE if files[key]]
         yield self._cut(", ".join(told))
         total = words.count(differences["total"], "difference")
@@ -108,7 +109,8 @@ class _View:
         if differences["derived"]:
             follow = "follows" if differences["derived"] == 1 else "follow"
             told.append(f"{differences['derived']:,} {follow} from others")
-        told.append(words.size(summary["bytes"]["differing"]))
+        if summary["bytes"]["differing"]:
+            told.append(words.size(summary["bytes"]["differing"]))
         yield self._cut(", ".join(told))
 
     def _kinds(self, room: int | None) -> list[str]:

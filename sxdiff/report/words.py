@@ -30,7 +30,7 @@ _DIFFERS: Final = {
     "contents": "File contents are equal; times, owners, modes or other metadata differ.",
     "nothing": "Files differ in content or type, or are on one side only.",
 }
-_TIME = re.compile(r"(?:^|[._])[a-z]*(?:time|date|timestamp)$")
+_TIME = re.compile(r"(?:^|[._])(?:[abcm]?time|date|timestamp)$")
 _SECONDS = re.compile(r"(\d{1,12})(\.\d+)?")
 
 
@@ -84,7 +84,7 @@ def size(number: int) -> str:
     value, unit = number / 1000, next(units)
     while value >= 999.5 and unit != "TB":
         value, unit = value / 1000, next(units)
-    return f"{value:.3g} {unit}"
+    return f"{value:,.0f} {unit}" if value >= 99.95 else f"{value:.3g} {unit}"
 
 
 def common(a: Sequence[str], b: Sequence[str]) -> int:
@@ -97,8 +97,10 @@ def place(told: JsonObject, header: JsonObject) -> str:
     """Where a difference or problem is; a platform that is the only one goes without saying."""
     where = told["where"]
     platforms = header["platforms"]
-    if len(platforms) == 1 and len(where) > 1 and where[0] == platforms[0]["platform"]:
-        where = where[1:]
+    if len(platforms) == 1:
+        top = [one for one in (platforms[0]["image"], platforms[0]["platform"]) if one is not None]
+        if where[: len(top)] == top and len(where) > len(top):
+            where = where[len(top) :]
     return STEP.join(where)
 
 

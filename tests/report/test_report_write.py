@@ -67,9 +67,10 @@ def test_a_pipe_is_written_straight(tmp_path: Path) -> None:
 def test_a_wrong_place_is_told_before_and_while_writing(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     target = f"{tmp_path}/{name}"
-    for attempt in (lambda: write.check(target), lambda: write.write(target, ["x"])):
-        with pytest.raises(InputError, match=r"cannot write .*out|cannot write .*directory"):
-            attempt()
+    with pytest.raises(InputError, match=r"cannot write .*directory"):
+        write.check(target)
+    with pytest.raises(InputError, match=r"cannot write .*irectory"):
+        write.write(target, ["x"])
     assert os.listdir(tmp_path) == ["file"]
 
 
