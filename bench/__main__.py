@@ -8,6 +8,7 @@ process is never told as smaller than this one, whose peak its children inherit.
 """
 
 import argparse
+import math
 import os
 import platform
 import shutil
@@ -66,29 +67,26 @@ class Bar:
 
 @dataclass(slots=True)
 class Result:
-    """All runs of one command on one pair."""
+    """All runs of one command on one pair. One wrong exit code makes all its figures infinite."""
 
+    status: int
     runs: list[Run] = field(default_factory=list)
 
     @property
+    def wrong(self) -> bool:
+        return any(one.status != self.status for one in self.runs)
+
+    @property
     def wall(self) -> float:
-        return statistics.median(one.wall for one in self.runs)
+        return math.inf if self.wrong else statistics.median(one.wall for one in self.runs)
 
     @property
     def cpu(self) -> float:
-        return statistics.median(one.cpu for one in self.runs)
+        return math.inf if self.wrong else statistics.median(one.cpu for one in self.runs)
 
     @property
-    def rss(self) -> int:
-        return max(one.rss for one in self.runs)
-
-    @property
-    def pss(self) -> int:
-        return max(one.pss for one in self.runs)
-
-    @property
-    def largest(self) -> int:
-        return max(one.largest for one in self.runs)
+    def pss(self) -> float:
+        return math.inf if self.wrong else max(one.pss for one in self.runs)
 
 
 def cases(sizes: Sequence[str], full: bool) -> Iterator[Case]:
@@ -145,20 +143,20 @@ def measure(
             while file.read(16 << 20):
                 pass
     print(f"\n{case.name}", flush=True)
-    theirs, ours = Result(), Result()
+    theirs, ours = Result(0), Result(case.status)
     for number in range(repeats):
         # the last run also takes PSS, which costs a little time; medians of three leave it out
         pss = number == repeats - 1
-        _one(f"floor {case.floor}", floor(case), theirs, 0, pss)
+        _one(f"floor {case.floor}", floor(case), theirs, pss)
         if not only_floor:
-            _one("sxdiff", [*tool, *case.paths()], ours, case.status, pss)
+            _one("sxdiff", [*tool, *case.paths()], ours, pss)
     return theirs, ours
 
 
-def _one(name: str, command: Sequence[str], result: Result, status: int, pss: bool) -> None:
+def _one(name: str, command: Sequence[str], result: Result, pss: bool) -> None:
     one = run(command, pss=pss, cwd=ROOT)
     result.runs.append(one)
-    print(_row(name, one) + _wrong(one, status), flush=True)
+    print(_row(name, one) + _wrong(one, result.status), flush=True)
 
 
 def _row(name: str, one: Run) -> str:
@@ -201,13 +199,12 @@ def bars(results: dict[Case, tuple[Result, Result]]) -> Iterator[Bar]:
 
 
 def small(tool: Sequence[str], repeats: int) -> Iterator[Bar]:
-    version = Result()
-    pair = Result()
+    version, pair = Result(0), Result(1)
     files = [str(ROOT / "fixtures" / "try" / f"{side}.tar") for side in "ab"]
     print("\nstart and small pair")
     for _ in range(max(repeats, 5)):
-        _one("--version", [*tool, "--version"], version, 0, False)
-        _one("small pair", [*tool, *files], pair, 1, False)
+        _one("--version", [*tool, "--version"], version, False)
+        _one("small pair", [*tool, *files], pair, False)
     yield Bar("sxdiff --version: wall", 0.15, version.wall, "s")
     yield Bar("small pair: CPU of all processes", 0.4, pair.cpu, "s")
 
@@ -278,11 +275,7 @@ def main() -> int:
     print(f"\n{'bar':58} {'limit':>9} {'measured':>9}")
     for bar in found:
         print(bar.row())
-    wrong = [
-        case.name
-        for case, (_, ours) in results.items()
-        if any(one.status != case.status for one in ours.runs)
-    ]
+    wrong = [case.name for case, (_, ours) in results.items() if ours.wrong]
     if wrong:
         print(f"\nwrong exit code: {', '.join(wrong)}")
     return int(bool(wrong) or not all(bar.met for bar in found))

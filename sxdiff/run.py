@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sxdiff.compare.documents import document_differences
-def transport_differences(a,b): return []  # TEMPORARY
+from sxdiff.compare.transport import transport_differences
 from sxdiff.image.graph import Document, Image, Input, PlatformImage
 from sxdiff.image.oci import open_input, pair_images, select
 from sxdiff.model import RUNGS, Blob, Difference, InputError, Limits, Problem, Route, Value
@@ -68,7 +68,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
     with Spool.create(options.spool) as spool:
         inputs = (open_input(a, spool.new, limits), open_input(b, spool.new, limits))
         with (
-            Pool(spool.directory, _jobs(options, inputs), observer) as pool,
+            Pool(spool.directory, _jobs(options, inputs), observer, debug=options.debug) as pool,
             ReportBuilder(spool.directory) as builder,
         ):
             reading = Reading(pool)
@@ -122,6 +122,7 @@ class _Run:
             {"task": "hash", "name": name, "blob": [name, 0, os.path.getsize(name)]}
             for name in dict.fromkeys(opened.store.path for opened in files)
         ]
+        self._context.reading.total = sum(task["blob"][2] for task in tasks)
         sums = dict(
             zip([task["name"] for task in tasks], self._context.pool.all(tasks), strict=True)
         )
@@ -373,7 +374,7 @@ class _Run:
 
     def _transport(self, sums: tuple[str | None, str | None]) -> None:
         a, b = self._inputs
-        for found in transport_differences(a, b):
+        for found in transport_differences(a, b, self._context.limits):
             self._builder.add(("archive",), "archive", found, None, True)
         if not self._builder.count:
             # the promise that bytes which differ are always told, whatever was overlooked

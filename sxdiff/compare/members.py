@@ -103,6 +103,19 @@ def _spelling(
     a: Header, b: Header, kinds: set[str], raws: tuple[bytes, int, bytes, int]
 ) -> Iterator[Difference]:
     left, right = _grouped(a, raws[0], raws[1]), _grouped(b, raws[2], raws[3])
+    if len(a.blocks) != len(b.blocks):
+        # one header more: told as such, not field by field
+        for side in (left, right):
+            for key in [key for key in side if key[1].startswith(tar.EXTENDED)]:
+                del side[key]
+        yield Difference(
+            "tar.header",
+            Value(tar.dialect(a, raws[0])),
+            Value(tar.dialect(b, raws[2])),
+            where=("extended headers",),
+            bytes=tar.BLOCK * abs(len(a.blocks) - len(b.blocks)),
+            derived=bool(kinds),
+        )
     checksum: Difference | None = None
     told = bool(kinds)
     for key in sorted(left.keys() | right.keys()):

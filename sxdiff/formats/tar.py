@@ -458,6 +458,24 @@ def meaning(header: Header, base: int) -> Iterator[Fact]:
         yield Fact("tar.xattr", xattr_value(name, value), at("padding", *spans_of), name=name)
 
 
+EXTENDED = "extended header"
+"""How `spelling` names the blocks in front of a member's own."""
+
+
+def dialect(header: Header, raw: bytes) -> str:
+    """Which headers describe the member: "ustar", "pax, ustar", "GNU long name, GNU", ..."""
+    names = {
+        PAX: "pax",
+        PAX_GLOBAL: "pax global",
+        PAX_SOLARIS: "Solaris extended",
+        GNU_LONG_NAME: "GNU long name",
+        GNU_LONG_LINK: "GNU long link",
+    }
+    said = [names[raw[at + 156 : at + 157]] for at in header.blocks[:-1]]
+    own = raw[header.blocks[-1] + 257 : header.blocks[-1] + 265]
+    return ", ".join([*said, {b"ustar\x0000": "ustar", b"ustar  \0": "GNU"}.get(own, "v7")])
+
+
 def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]]:
     """How the header says it: each field and record as its raw bytes.
 
@@ -466,7 +484,7 @@ def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]
     """
     count = len(header.blocks) - 1
     for index, block in enumerate(header.blocks):
-        label = "" if index == count else f"extended header {index + 1} "
+        label = "" if index == count else f"{EXTENDED} {index + 1} "
         for name, start, size in FIELDS:
             data = raw[block + start : block + start + size]
             kind = f"tar.{name}" if index == count else ""

@@ -104,7 +104,10 @@ class Store:
                     f"{self.path}: {shown(name)} leads out of the {self._what} "
                     f"(by {shown(seen[-1] if seen else name)})"
                 )
+            rest = ""
             member = self._by_name.get(step)
+            if member is None and (linked := self._linked_parent(step)):
+                member, rest = linked
             if member is None:
                 if not seen:
                     return None
@@ -117,8 +120,18 @@ class Store:
                 raise InputError(f"{self.path}: {shown(name)} is a link that never ends")
             seen.append(step)
             # POSIX ustar: a hard link's target is a path like any member's, from the top
-            base = step.rpartition("/")[0] if member.kind == "symbolic link" else ""
-            step = _normal(member.target, base)
+            base = member.name.rpartition("/")[0] if member.kind == "symbolic link" else ""
+            step = _normal(f"{member.target}{rest}", base)
+
+    def _linked_parent(self, name: str) -> tuple[ArchiveMember, str] | None:
+        """The nearest directory above `name` that is a symbolic link, and the rest of the path."""
+        parent = name
+        while parent:
+            parent = parent.rpartition("/")[0]
+            member = self._by_name.get(parent)
+            if member is not None and member.kind == "symbolic link":
+                return member, name[len(parent) :]
+        return None
 
     def find(self, name: str) -> Blob | None:
         """The file of that name, links followed; None where there is none.

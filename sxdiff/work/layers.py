@@ -67,6 +67,7 @@ class Reading:
         self._twins: dict[Blob, Blob] = {}
         self._found: dict[Blob, dict[str, Any]] = {}
         self.total = 0
+        """Bytes to read in all, for who watches the progress."""
 
     def want(self, layer: Layer, name: str, *, index: bool, twin: Layer | None = None) -> None:
         """Have a layer read and verified; `name` says in errors which it is.
@@ -115,7 +116,7 @@ class Reading:
     def run(self) -> None:
         """Do what is wanted, largest first. Raises the first InputError."""
         order = sorted(self._tasks, key=lambda blob: (-blob.size, blob.path, blob.offset))
-        self.total = sum(blob.size for blob in order)
+        self.total += sum(blob.size for blob in order)
         answers = self._pool.all([self._tasks[blob] for blob in order])
         for blob, answer in zip(order, answers, strict=True):
             if isinstance(answer, dict):

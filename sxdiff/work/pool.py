@@ -45,10 +45,13 @@ class Pool:
     the worker it must go to (`"worker": n`), where that worker keeps something for it.
     """
 
-    def __init__(self, spool: str, jobs: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self, spool: str, jobs: int, progress: Progress | None = None, *, debug: bool = False
+    ) -> None:
         self._spool = spool
         self._jobs = jobs
         self._progress = progress
+        self._debug = debug
         self._workers: dict[int, _Worker] = {}
         self._started = 0
         self._selector = selectors.DefaultSelector()
@@ -132,7 +135,9 @@ class Pool:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            stderr=None if self._debug else subprocess.DEVNULL,
             bufsize=0,
+            process_group=0,  # Ctrl-C is for the parent, which ends its workers
         )
         worker = _Worker(number, process)
         assert process.stdout is not None  # noqa: S101 - Popen was given PIPE

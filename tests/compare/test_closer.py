@@ -1,0 +1,228 @@
+"""The laws of a closer look, on real artefacts: nothing unseen, sides swap, nothing raises."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from sxdiff.compare.closer import look
+from sxdiff.model import Blob, Difference, LimitError, Limits, Node, Problem, Route
+
+ARTEFACTS = Path(__file__).parent.parent / "artefacts"
+EVERY_BYTE = ("small-powerpc.o", "small-x86_64.o", "small-static", "small-thin.a", "numbers.gz")
+LIMITS = Limits()
+Look = Callable[..., Node | None]
+
+
+class Files:
+    """A `Scratch` over numbered files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._numbers = count()
+
+    def store(self, chunks: Iterable[bytes], limit: int) -> Blob:
+        data = b"".join(chunks)
+        if len(data) > limit:
+            raise LimitError("too long")
+        path = self._directory / f"{next(self._numbers)}"
+        path.write_bytes(data)
+        return Blob(str(path), 0, len(data))
+
+
+@pytest.fixture
+def compare(tmp_path: Path) -> Look:
+    """`look` at two byte strings or files, under default or other limits."""
+    scratch = Files(tmp_path)
+
+    def run(a: bytes | Path, b: bytes | Path, limits: Limits = LIMITS) -> Node | None:
+        sides = []
+        for side, data in (("a", a), ("b", b)):
+            path = tmp_path / side if isinstance(data, bytes) else data
+            if isinstance(data, bytes):
+                path.write_bytes(data)
+            sides.append(Blob(str(path), 0, path.stat().st_size))
+        return look(sides[0], sides[1], "f", scratch, limits)
+
+    return run
+
+
+def differences(node: Node | None, where: Route = ()) -> Iterator[Difference]:
+    """All differences of a tree with their whole routes."""
+    if node is None:
+        return
+    for difference in node.differences:
+        yield replace(difference, where=where + difference.where)
+    for child in node.nodes:
+        yield from differences(child, (*where, child.name))
+
+
+def kinds(node: Node | None) -> list[str]:
+    return [difference.kind for difference in differences(node)]
+
+
+def problems(node: Node | None) -> list[Problem]:
+    if node is None:
+        return []
+    return [*node.problems, *(problem for child in node.nodes for problem in problems(child))]
+
+
+@pytest.mark.parametrize("name", EVERY_BYTE)
+def test_every_flipped_byte_is_told(compare: Look, name: str) -> None:
+    """Law 2: no byte changes unseen, and what changes alone is no consequence."""
+    data = (ARTEFACTS / name).read_bytes()
+    for at in range(len(data)):
+        flipped = bytearray(data)
+        flipped[at] ^= 1
+        found = list(differences(compare(data, bytes(flipped))))
+        assert sum(difference.bytes for difference in found) > 0, at
+        assert not all(difference.derived for difference in found), at
+
+
+@pytest.mark.parametrize("name", [*EVERY_BYTE, "small-debug.o", "small-u.a"])
+def test_truncated_anywhere_nothing_raises(compare: Look, name: str) -> None:
+    """Law 6: any bytes at all give parts or FormatError, which is a problem of the node."""
+    data = (ARTEFACTS / name).read_bytes()
+    for size in range(0, len(data), 7):
+        found = compare(data, data[:size])
+        assert sum(difference.bytes for difference in differences(found)) > 0
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in ARTEFACTS.iterdir()))
+def test_equal_bytes_have_no_tree(compare: Look, name: str) -> None:
+    """Law 1."""
+    assert compare(ARTEFACTS / name, (ARTEFACTS / name).read_bytes()) is None
+
+
+PAIRS = [
+    ("small-x86_64.o", "small-x86_64-b.o"),
+    ("small-u.a", "small-d.a"),
+    ("small-order.a", "small-d.a"),
+    ("numbers.gz", "numbers-n.gz"),
+    ("numbers-n.gz", "numbers-n1.gz"),
+    ("small-x86_64.o", "small-debug.o"),
+    ("small-x86_64.o", "small-d.a"),
+    ("small-powerpc.o", "small-s390x.o"),
+    ("make.sh", "numbers.gz"),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), PAIRS)
+def test_swapped_sides_swap_the_tree(compare: Look, left: str, right: str) -> None:
+    """Law 3."""
+    there = list(differences(compare(ARTEFACTS / left, ARTEFACTS / right)))
+    back = list(differences(compare(ARTEFACTS / right, ARTEFACTS / left)))
+    assert len(there) == len(back) > 0
+    for difference in back:
+        swapped = difference.kind.replace("only_in_a", "only_in_@").replace(
+            "only_in_b", "only_in_a"
+        )
+        kind = swapped.replace("only_in_@", "only_in_b")
+        told = replace(difference, kind=kind, a=difference.b, b=difference.a, diff=None)
+        if kind.endswith(".renamed"):
+            assert difference.a
+            told = replace(told, where=(*told.where[:-1], str(difference.b and difference.b.value)))
+        assert told in [replace(one, diff=None) for one in there]
+
+
+def test_date_in_an_object(compare: Look) -> None:
+    """A date is told as the string that holds it, at its place in the file, with its symbol."""
+    node = compare(ARTEFACTS / "small-x86_64.o", ARTEFACTS / "small-x86_64-b.o")
+    date, path = differences(node)
+    assert (date.kind, date.where, date.bytes) == ("elf.section.content", (".rodata",), 1)
+    assert date.a and date.b
+    assert (date.a.value, date.b.value) == ("2026-01-01", "2026-01-02")
+    data = (ARTEFACTS / "small-x86_64.o").read_bytes()
+    assert date.a.at is not None
+    assert data[date.a.at[0] :][: date.a.at[1]] == b"2026-01-01"
+    assert date.symbol == "build_date"
+    assert path.a and path.a.value == "/build/a/small.c"
+
+
+def test_deterministic_archive(compare: Look) -> None:
+    """`ar rcU` against `ar rcD`: header fields only, each under its member."""
+    found = list(differences(compare(ARTEFACTS / "small-u.a", ARTEFACTS / "small-d.a")))
+    assert {one.kind for one in found} <= {"ar.mtime", "ar.uid", "ar.gid", "ar.mode"}
+    assert ("a_member_with_a_long_name.o",) in {one.where for one in found}
+
+
+def test_order_of_members_is_one_difference(compare: Look) -> None:
+    found = list(differences(compare(ARTEFACTS / "small-order.a", ARTEFACTS / "small-d.a")))
+    assert [one.kind for one in found if not one.derived] == ["ar.order"]
+    assert [one.kind for one in found if one.derived] == ["ar.symbols"]
+
+
+def test_gzip_header(compare: Look) -> None:
+    """`gzip` against `gzip -n`: the deflate streams are equal."""
+    node = compare(ARTEFACTS / "numbers.gz", ARTEFACTS / "numbers-n.gz")
+    assert kinds(node) == ["gzip.flags", "gzip.mtime", "gzip.name"]
+
+
+def test_gzip_level_alone_is_no_consequence(compare: Look) -> None:
+    """Same content, other deflate stream: nothing that it could follow from."""
+    node = compare(ARTEFACTS / "numbers-n.gz", ARTEFACTS / "numbers-n1.gz")
+    found = list(differences(node))
+    assert [(one.kind, one.derived) for one in found] == [
+        ("gzip.xfl", False),
+        ("gzip.deflate", False),
+    ]
+
+
+def test_gzip_content_is_the_root(compare: Look) -> None:
+    import gzip
+
+    sides = [gzip.compress(text, mtime=0) for text in (b"one\ntwo\n", b"one\nTwo\n")]
+    node = compare(*sides)
+    found = list(differences(node))
+    assert [(one.kind, one.where) for one in found if not one.derived] == [("text", ("content",))]
+    assert {one.kind for one in found if one.derived} == {"gzip.deflate", "gzip.crc32"}
+
+
+def test_damaged_format_falls_back_to_bytes(compare: Look) -> None:
+    data = (ARTEFACTS / "numbers.gz").read_bytes()
+    node = compare(data, data[:-1])
+    assert node is not None
+    assert node.format == "bytes"
+    (problem,) = node.problems
+    assert (problem.kind, problem.resolution) == ("format", "compared as bytes")
+    assert kinds(node) == ["file.content"]
+
+
+def test_two_formats(compare: Look) -> None:
+    node = compare(ARTEFACTS / "numbers.gz", ARTEFACTS / "small-d.a")
+    (found,) = differences(node)
+    assert found.kind == "file.format"
+    assert found.a and found.b
+    assert (found.a.value, found.b.value) == ("gzip", "ar")
+
+
+def test_renamed_section_is_one_difference(compare: Look) -> None:
+    """A name changed in the string table: not a section removed and one added."""
+    data = (ARTEFACTS / "small-x86_64.o").read_bytes()
+    found = list(differences(compare(data, data.replace(b"\0.rodata\0", b"\0.rodatb\0"))))
+    assert [one.kind for one in found] == ["elf.section.content", "elf.renamed"]
+
+
+def test_differences_beyond_the_limit_are_counted(compare: Look) -> None:
+    a = "".join(f"{number}\nsame {number}\n" for number in range(50))
+    b = "".join(f"{number}!\nsame {number}\n" for number in range(50))
+    node = compare(a.encode(), b.encode(), Limits(file_differences=10))
+    found = list(differences(node))
+    assert len(found) == 11
+    assert found[-1].kind == "file.more"
+    assert found[-1].a and found[-1].a.value == 40
+    assert found[-1].bytes == 40
+    assert [problem.kind for problem in problems(node)] == ["limit"]
+
+
+def test_nested_too_deep_is_compared_as_bytes(compare: Look) -> None:
+    import gzip
+
+    one, two = b"one\n", b"two\n"
+    for _ in range(3):
+        one, two = gzip.compress(one, mtime=0), gzip.compress(two, mtime=0)
+    node = compare(one, two, Limits(member_depth=2))
+    assert [problem.kind for problem in problems(node)] == ["limit"]
+    assert problems(compare(one, two)) == []
