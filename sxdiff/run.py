@@ -118,7 +118,7 @@ class _Run:
 
     def _input_digests(self) -> tuple[str | None, str | None]:
         files = [opened for opened in self._inputs if not opened.store.is_directory]
-        tasks = [
+        tasks: list[dict[str, Any]] = [
             {"task": "hash", "name": name, "blob": [name, 0, os.path.getsize(name)]}
             for name in dict.fromkeys(opened.store.path for opened in files)
         ]

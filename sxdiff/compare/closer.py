@@ -147,7 +147,8 @@ class _Closer:
             one, two = self._stored(left), self._stored(right)
             if left.opaque or right.opaque:
                 if not ranges.equal(one, two):
-                    contents += keep(ranges.differences(one, two, left, right, (left.name,)))
+                    where = (min(left.name, right.name),)  # a gap may have two names
+                    contents += keep(ranges.differences(one, two, left, right, where))
             elif node := self.look(one, two, left.name, left.kind, depth + 1):
                 nodes.append(node)
         if not told and not contents and not nodes:
@@ -181,11 +182,12 @@ def _formats(a: Blob, b: Blob, one: Format, two: Format) -> Difference:
 def _fact(a: Blob, b: Blob, left: Fact | None, right: Fact | None) -> Difference:
     some = left or right
     assert some  # noqa: S101 - pair gives at least one
+    name = min((left or some).name, (right or some).name)
     return Difference(
         some.kind,
         _value(left),
         _value(right),
-        (some.name,) if some.name else (),
+        (name,) if name else (),
         _differing(a, left.at if left else None, b, right.at if right else None),
         derived=(left or some).derived and (right or some).derived,
     )
@@ -230,7 +232,8 @@ def _renamed(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Di
         for kind in {**one, **two}:
             if kind not in one or kind not in two or differ(one[kind], two[kind]):
                 paired.facts.append((one.get(kind), two.get(kind)))
-        yield Difference(f"{format_name}.renamed", Value(old), Value(new), (old,))
+        where = (min(old, new),)  # the same for swapped sides
+        yield Difference(f"{format_name}.renamed", Value(old), Value(new), where)
 
 
 def _signature(blob: Blob, parts: Iterable[Part]) -> Hashable:

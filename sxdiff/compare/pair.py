@@ -60,14 +60,20 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
                 found(other[0], place, other[1], right)
 
     out = Pairing()
+    rests = [side.rest() for side in sides]
+    gaps = [[row for row in rest if row[1].kind == UNTOLD] for rest in rests]
+    for (place_a, left), (place_b, right) in zip(*gaps, strict=False):
+        # what lies before a gap has another name on each side: it is still the same gap
+        found(place_a, place_b, left, right)
+    paired = min(map(len, gaps))
     for side, alone in ((0, out.alone_a), (1, out.alone_b)):
-        for place, part in sides[side].rest():
+        others = [row for row in rests[side] if row[1].kind != UNTOLD]
+        for place, part in others + gaps[side][paired:]:
             if part.kind != UNTOLD and part.name and part.name not in sides[1 - side].spans:
                 alone.setdefault(part.name, []).append(part)
             elif isinstance(part, Fact):
-                facts.append(
-                    (place, place, part, None) if side == 0 else (place, place, None, part)
-                )
+                lone = (part, None) if side == 0 else (None, part)
+                facts.append((place, place, *lone))
             else:
                 empty = replace(part, content=_nothing, at=None, symbols=())
                 both = (part, empty) if side == 0 else (empty, part)

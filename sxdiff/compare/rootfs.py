@@ -63,6 +63,10 @@ def merge(layers: Sequence[tuple[str, bool]], target: str, *, whiteouts: bool = 
             _apply(connection, number, estargz, whiteouts)
             connection.execute("COMMIT")
             connection.execute("DETACH layer")
+        if connection.execute(
+            "SELECT 1 FROM root WHERE type = ? LIMIT 1", (tar.HARD_LINK,)
+        ).fetchone():
+            connection.execute("CREATE INDEX by_inode ON root (inode_layer, inode_ordinal)")
         found: tuple[int] = connection.execute("SELECT count(*) FROM root").fetchone()
         return found[0]
     finally:
@@ -147,7 +151,6 @@ class Root:
     def __init__(self, path: str) -> None:
         self.path = path
         self._connection = open_index(path)
-        self._by_inode = False
 
     def close(self) -> None:
         self._connection.close()
@@ -166,11 +169,6 @@ class Root:
 
     def names_of(self, row: RootRow) -> tuple[bytes, ...]:
         """All paths of the tree that are hard links of this one's file, itself included."""
-        if not self._by_inode:
-            self._connection.execute(
-                "CREATE INDEX IF NOT EXISTS by_inode ON root (inode_layer, inode_ordinal)"
-            )
-            self._by_inode = True
         return tuple(
             path
             for (path,) in self._connection.execute(

@@ -11,16 +11,14 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
 from sxdiff import __version__
-from sxdiff.model import Difference, InputError, Node, Problem, Route, text_of
+from sxdiff.model import Difference, InputError, Node, Problem, Route
+from sxdiff.report.findings import UNEXPLAINED, Tally, finding_of, is_readable
+from sxdiff.report.keys import key_of, route_of, storable
 from sxdiff.wire import JsonObject, difference_to_json
-
-UNEXPLAINED: Final = "unexplained"
-"""The pseudo-cause of what no cause explains. Never confirmed, always first."""
 
 ROOTS_TOLD: Final = 3
 """How many roots a derived difference names for each route that it follows from."""
@@ -33,7 +31,7 @@ PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -16384;
 CREATE TABLE difference (
     key BLOB, number INTEGER, kind TEXT, path TEXT, visible INTEGER, format TEXT, bytes INTEGER,
-    derived INTEGER, explained INTEGER, body TEXT,
+    derived INTEGER, explained INTEGER, telling INTEGER, body TEXT,
     PRIMARY KEY (key, number)) WITHOUT ROWID;
 CREATE TABLE root (key BLOB, rank INTEGER, PRIMARY KEY (key, rank)) WITHOUT ROWID;
 CREATE TABLE place (cause TEXT, rank INTEGER, PRIMARY KEY (cause, rank)) WITHOUT ROWID;
@@ -142,7 +140,7 @@ class ReportBuilder:
     def problem(self, problem: Problem) -> None:
         """Adds a problem, whose `where` is absolute. The same problem again is one problem."""
         texts = (problem.kind, problem.message, problem.resolution)
-        row = (key_of(problem.where), *map(_storable, texts))
+        row = (key_of(problem.where), *map(storable, texts))
         with self._disk():
             self._database.execute("INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?)", row)
 
@@ -175,19 +173,20 @@ class ReportBuilder:
             try:
                 body.encode()
             except UnicodeEncodeError:
-                body = _encode(_storable(document))
+                body = _encode(storable(document))
         self._count += 1
         self._rows.append(
             (
                 key_of(route + difference.where),
                 self._count,
                 difference.kind,
-                None if path is None else _storable(path),
+                None if path is None else storable(path),
                 visible,
                 node_format,
                 difference.bytes,
                 difference.derived,
                 bool(difference.causes),
+                2 * visible + is_readable(difference),
                 body,
             )
         )
@@ -198,7 +197,7 @@ class ReportBuilder:
     def _flush(self) -> None:
         with self._disk():
             self._database.executemany(
-                "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
+                "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
             )
         self._rows.clear()
         self._characters = 0
@@ -233,7 +232,7 @@ class ReportBuilder:
             (problems,) = self._database.execute("SELECT count(*) FROM problem").fetchone()
             self._database.execute("COMMIT")
         findings = [
-            _finding(cause, tally, Rows(tally.differences, _reader(self._places, cause)))
+            finding_of(cause, tally, Rows(tally.differences, _reader(self._places, cause)))
             for cause, tally in sorted(
                 tallies.items(),
                 key=lambda item: (item[0] != UNEXPLAINED, -item[1].files, item[0]),
@@ -257,14 +256,14 @@ class ReportBuilder:
             for tally in tallies.values()
             for kind in tally.kinds.values()
         }
-        return Report(_storable(header), self._differences, examples)
+        return Report(storable(header), self._differences, examples)
 
-    def _rank(self, platforms: dict[Route, str]) -> "tuple[dict[str, _Tally], JsonObject]":
+    def _rank(self, platforms: dict[Route, str]) -> tuple[dict[str, Tally], JsonObject]:
         """Goes once through all differences in their order: ranks roots, counts causes.
 
         `platforms` has the name of each by its route.
         """
-        tallies: dict[str, _Tally] = {}
+        tallies: dict[str, Tally] = {}
         derived_count = explained_count = 0
         bytes_explained = bytes_unexplained = 0
         roots: list[tuple[bytes, int]] = []
@@ -272,12 +271,12 @@ class ReportBuilder:
         rank = 0
         for rank, row in enumerate(
             self._database.execute(
-                "SELECT key, number, kind, path, visible, bytes, derived, explained, "
+                "SELECT key, number, kind, path, bytes, derived, explained, telling, "
                 "CASE WHEN explained THEN body END FROM difference ORDER BY key, number"
             ),
             1,
         ):
-            key, number, kind, path, visible, size, derived, explained, body = row
+            key, number, kind, path, size, derived, explained, telling, body = row
             if derived:
                 derived_count += 1
                 continue
@@ -296,12 +295,12 @@ class ReportBuilder:
                 places.append((cause, rank))
                 tally = tallies.get(cause)
                 if tally is None:
-                    tally = tallies[cause] = _Tally(number=len(tallies) * 1_000_000)
+                    tally = tallies[cause] = Tally(number=len(tallies) * 1_000_000)
                 if platform is not None:
                     tally.platforms.add(platform)
                 of_kind = tally.kinds.get(kind)
                 if of_kind is None:
-                    of_kind = tally.kinds[kind] = _Tally(tally.number + len(tally.kinds) + 1)
+                    of_kind = tally.kinds[kind] = Tally(tally.number + len(tally.kinds) + 1)
                 for one in (tally, of_kind):
                     one.differences += 1
                     one.size += size
@@ -311,9 +310,8 @@ class ReportBuilder:
                             "INSERT OR IGNORE INTO file VALUES (?, ?, ?)",
                             (one.number, image, path),
                         ).rowcount
-                # what the upper layers hide is a poor example
-                if not of_kind.example or (visible and not of_kind.example_visible):
-                    of_kind.example, of_kind.example_visible = rank, visible
+                if telling > of_kind.telling:
+                    of_kind.example, of_kind.telling = rank, telling
                     of_kind.example_row = (key, number)
             if len(roots) >= _BATCH_ROWS:
                 self._store_ranks(roots, places)
@@ -382,53 +380,8 @@ class ReportBuilder:
         return _entry(rank, found, self._roots)
 
 
-@dataclass(slots=True)
-class _Tally:
-    """Counts of one cause, or of one kind in it. `number` tells its files from others'."""
-
-    number: int
-    differences: int = 0
-    files: int = 0
-    size: int = 0
-    last: tuple[str, str] | None = None
-    platforms: set[str] = field(default_factory=set)
-    kinds: "dict[str, _Tally]" = field(default_factory=dict)
-    example: int = 0
-    example_visible: bool = False
-    example_row: tuple[bytes, int] = (b"", 0)
-
-
 def _reader(read: Callable[[str], Iterator[str]], cause: str) -> Callable[[], Iterator[str]]:
     return lambda: read(cause)
-
-
-def _finding(cause: str, tally: _Tally, differences: Rows) -> JsonObject:
-    unexplained = cause == UNEXPLAINED
-    evidence = f"{tally.differences:,} difference{'s' * (tally.differences != 1)}"
-    if tally.files:
-        evidence += f" in {tally.files:,} file{'s' * (tally.files != 1)}"
-    return {
-        "cause": cause,
-        "title": "Differences that no known cause explains" if unexplained else cause,
-        "family": UNEXPLAINED if unexplained else "",
-        "confirmed": not unexplained,
-        "platforms": sorted(tally.platforms),
-        "differences": differences,
-        "bytes": tally.size,
-        "evidence": evidence,
-        "fix": "",
-        "references": [],
-        "kinds": [
-            {
-                "kind": kind,
-                "differences": one.differences,
-                "files": one.files,
-                "bytes": one.size,
-                "example": f"d{one.example}",
-            }
-            for kind, one in sorted(tally.kinds.items(), key=lambda item: (-item[1].files, item[0]))
-        ],
-    }
 
 
 def _entry(
@@ -465,48 +418,3 @@ def _side(stored: JsonObject | None) -> JsonObject | None:
     if stored is None:
         return None
     return {"value": None, "at": None, "excerpt": None} | stored
-
-
-def _storable(value: Any) -> Any:
-    """The value with no lone surrogate in any text: UTF-8 could not hold it.
-
-    Texts should come from `text_of`. Where one does not (a name from the command line, an escape
-    in a JSON document), its bytes are told as `text_of` tells bytes.
-    """
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            try:
-                return text_of(value.encode(errors="surrogateescape"))
-            except UnicodeEncodeError:
-                return text_of(value.encode(errors="surrogatepass"))
-    elif isinstance(value, dict):
-        return {key: _storable(one) for key, one in value.items()}
-    elif isinstance(value, list | tuple):
-        return [_storable(one) for one in value]
-    return value
-
-
-def key_of(route: Route) -> bytes:
-    """The bytes whose order is the order of routes; all routes under a route begin with its key."""
-    if not route:
-        return b""
-    joined = "\0".join(route)
-    if "\1" in joined or joined.count("\0") >= len(route):
-        # 0 ends a step and 1 escapes, so that both may occur in a name and still sort as they do
-        joined = "\0".join(step.replace("\1", "\1\2").replace("\0", "\1\1") for step in route)
-    try:
-        return joined.encode() + b"\0"
-    except UnicodeEncodeError:
-        return key_of(tuple(_storable(step) for step in route))
-
-
-def route_of(key: bytes) -> Route:
-    """The route that `key_of` was given."""
-    if not key:
-        return ()
-    steps = key[:-1].decode().split("\0")
-    if b"\1" in key:
-        steps = [step.replace("\1\1", "\0").replace("\1\2", "\1") for step in steps]
-    return tuple(steps)

@@ -24,7 +24,7 @@ DIFFERENCES_TOLD = 5000
 _VALUE_CHARACTERS = 2000
 _DIFF_LINES = 300
 _OPEN_BELOW = 40
-"""A tree with fewer differences than this is shown unfolded."""
+"""A tree with fewer differences than this is shown unfolded, a larger one down to its layers."""
 
 
 def chunks(report: Report, *, limit: int = DIFFERENCES_TOLD) -> Iterator[str]:
@@ -56,7 +56,7 @@ def chunks(report: Report, *, limit: int = DIFFERENCES_TOLD) -> Iterator[str]:
         findings=[_finding(report, one) for one in header["findings"]],
         problems=header["problems"],
         tree=tree(report, limit),
-        unfolded=total < _OPEN_BELOW,
+        unfolded_depth=99 if total < _OPEN_BELOW else 2,
         left_out=max(0, total - limit),
         step=words.STEP,
     )
@@ -70,6 +70,7 @@ class Branch:
     """
 
     opens: str | None = None
+    depth: int = 0
     closes: bool = False
     differences: int = 0
     leaf: JsonObject = field(default_factory=dict)
@@ -86,7 +87,7 @@ def tree(report: Report, limit: int) -> list[Branch]:
         lines += [Branch(closes=True)] * (len(shown) - same)
         del open_steps[same:]
         for step in where[same:]:
-            open_steps.append(Branch(opens=step))
+            open_steps.append(Branch(opens=step, depth=len(open_steps)))
             lines.append(open_steps[-1])
         for one in open_steps:
             one.differences += 1

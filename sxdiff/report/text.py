@@ -230,7 +230,7 @@ def _changes(diff: str) -> tuple[str, str] | None:
             came = line[1:]
         if went is not None and came is not None:
             break
-    if went is None and came is None:
+    if went == came:  # a line that moved: the values say more
         return None
     return ("(absent)" if went is None else went, "(absent)" if came is None else came)
 

@@ -23,6 +23,7 @@ UPDATE member SET occurrence = counted.n FROM (
   WHERE path IN (SELECT path FROM member GROUP BY path HAVING count(*) > 1)
 ) AS counted WHERE member.ordinal = counted.o
 """
+_ANY_DUPLICATE = "SELECT 1 FROM member GROUP BY path HAVING count(*) > 1 LIMIT 1"
 _BATCH_BYTES = 64 << 10
 _ROWS = 512
 
@@ -411,11 +412,9 @@ class _Members:
             self._batch_size = 0
         if last:
             self._result.order = self._order.hexdigest()
-            try:
-                index.execute("CREATE UNIQUE INDEX by_path ON member (path, occurrence)")
-            except sqlite3.IntegrityError:
+            index.execute("CREATE INDEX by_path ON member (path, occurrence)")
+            if index.execute(_ANY_DUPLICATE).fetchone():
                 index.execute(_NUMBER_DUPLICATES)
-                index.execute("CREATE UNIQUE INDEX by_path ON member (path, occurrence)")
                 self._result.duplicates = index.execute(
                     "SELECT count(*) FROM member WHERE occurrence > 0"
                 ).fetchone()[0]

@@ -24,7 +24,7 @@ const char build_date[] = "2026-01-01";
 void _start(void) { __asm__ volatile ("" :: "r"(build_date)); for (;;) ; }
 END
 cp small-x86_64.o "$work/small.o"
-cp small-x86_64.o "$work/a_member_with_a_long_name.o"
+cp small-debug.o "$work/a_member_with_a_long_name.o"
 touch -d 2026-01-02T03:04:05Z "$work"/*.o
 rm -f ./*.a
 (cd "$work" && ar rcU small-u.a small.o a_member_with_a_long_name.o)

@@ -1,5 +1,6 @@
 """Ranges against a comparison of byte by byte."""
 
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given
@@ -33,7 +34,7 @@ def test_equal_sizes_by_position(tmp_path_factory: object, data: bytes, flips: l
     for one in found:
         assert one.a == one.b
         assert {one.a[0], sum(one.a) - 1} <= set(places)
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in pairwise(found):
         assert two.a[0] - sum(one.a) >= ranges.APART
     assert all(any(one.a[0] <= at < sum(one.a) for one in found) for at in places)
     coarse = ranges.ranges(a, b, most=2)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sxdiff.model import Difference, InputError, Node, Problem, Route, Value
 from sxdiff.report import json
-from sxdiff.report.build import Report, ReportBuilder, key_of, route_of
+from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.keys import key_of, route_of
 
 Finish = Callable[..., Report]
 
@@ -152,6 +153,37 @@ def test_an_example_is_visible_if_one_is(builder: ReportBuilder, finish: Finish)
         builder.add(("p", name), "f", _plain(), name, visible)
     (finding,) = finish(builder).header["findings"]
     assert finding["kinds"][0]["example"] == "d2"
+
+
+def test_a_readable_example_comes_before_numbers_in_hex(
+    builder: ReportBuilder, finish: Finish
+) -> None:
+    for name, values in (("a", ("10", "17")), ("b", ("/build/a", "/build/b")), ("c", ("x", "y"))):
+        a, b = map(Value, values)
+        builder.add(("p", name), "f", Difference("k", a, b), name, True)
+    (finding,) = finish(builder).header["findings"]
+    assert finding["kinds"][0]["example"] == "d2"
+
+
+def test_several_images_of_an_archive_are_told_apart(
+    builder: ReportBuilder, finish: Finish
+) -> None:
+    platforms: list[dict[str, Any]] = []
+    for image in ("x:1", "y:2"):
+        builder.add((image, "linux/amd64", "layer 1", "f"), "f", _plain(), "f", True)
+        platforms.append(
+            {
+                "platform": "linux/amd64",
+                "image": image,
+                "equal_at": "nothing",
+                "only_in": None,
+                "a": None,
+                "b": None,
+            }
+        )
+    (finding,) = finish(builder, platforms=platforms).header["findings"]
+    assert finding["platforms"] == ["linux/amd64"]
+    assert finding["evidence"] == "2 differences in 2 files"
 
 
 def test_one_file_in_two_layers_counts_once(builder: ReportBuilder, finish: Finish) -> None:

@@ -1,0 +1,30 @@
+"""What sxdiff says of every fixture pair is what reports/ holds, and validates."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from fixtures.golden import REPORTS, golden
+from fixtures.recipes import CASES
+from fixtures.recipes.base import Case
+
+SCHEMA = json.loads((resources.files("sxdiff.report") / "report-1.schema.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_fixture_pair_gives_its_golden_reports(case: Case, tmp_path: Path) -> None:
+    """Stale? `make reports` rewrites them; look at the difference before you commit it."""
+    for name, content in golden(case, tmp_path):
+        assert content == (REPORTS / case.name / name).read_text(encoding="utf-8")
+        if name == "report.json":
+            report = json.loads(content)
+            jsonschema.validate(report, SCHEMA)
+            assert report["equal_at"] == case.equal_at
+
+
+def test_no_report_is_left_of_a_case_that_is_gone() -> None:
+    kept = {path.name for path in REPORTS.iterdir() if path.is_dir()}
+    assert kept == {case.name for case in CASES}
