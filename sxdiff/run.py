@@ -307,9 +307,15 @@ class _Run:
             if one.raw == other.raw or one.role != other.role:
                 continue
             name = "index.json" if one.role == "index.json" else _index_name(count)
-            derived = self._index_roots(one, a, route) | self._index_roots(other, b, route)
+            derived = self._index_roots(one, a, route)
+            for key, routes in self._index_roots(other, b, route).items():
+                derived[key] = tuple(dict.fromkeys(derived.get(key, ()) + routes))
             if len(one.value.get("manifests", ())) != len(other.value.get("manifests", ())):
-                derived = {"/manifests": tuple({r for routes in derived.values() for r in routes})}
+                derived = {
+                    "/manifests": tuple(
+                        dict.fromkeys(r for routes in derived.values() for r in routes)
+                    )
+                }
             for found in document_differences(
                 "index", one.raw, other.raw, self._context.limits, derived=derived
             ):

@@ -26,6 +26,10 @@ COLUMNS = (
 )
 
 
+SPARSE, PADDING = b"S", b"P"
+"""First byte of a residue: the digest of a sparse file's stored form, or padding bytes."""
+
+
 class Row(NamedTuple):
     """One member. `head` and `content` are BLAKE3 digests; `at` is where its header starts.
 

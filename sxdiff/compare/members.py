@@ -1,18 +1,27 @@
 """Two members of one path: what their tar headers say differently, and how."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sxdiff.compare.index import Members, Row
+from sxdiff.compare.rootfs import OPAQUE, WHITEOUT
 from sxdiff.formats import tar
 from sxdiff.formats.tar import Header
 from sxdiff.model import Difference, Fact, Value, text_of
 
+_DIALECT_FIELDS = ("mode", "uid", "gid", "size", "mtime", "devmajor", "devminor")
 _NOT_IN_DIRECTORIES = ("tar.uname", "tar.gname", "tar.name", "tar.atime", "tar.ctime")
 """What a directory on disk does not say, or only says of the machine that it lies on."""
 
 
 def described(row: Row) -> str:
     """A member in a few words: type, size, target."""
+    directory, _, name = row.path.rpartition(b"/")
+    if name == OPAQUE:
+        return f"opaque marker: nothing of the layers below shows in {text_of(directory) or '/'!r}"
+    if name.startswith(WHITEOUT):
+        victim = row.path[: len(directory) + bool(directory)] + name[len(WHITEOUT) :]
+        return f"whiteout of {text_of(victim)!r}"
     kind = tar.TYPE_NAMES.get(row.type, f"type {text_of(row.type)!r}")
     if row.type == tar.REGULAR:
         return f"{kind}, {row.size} bytes"
@@ -73,6 +82,10 @@ def header_differences(
         unit = 10**9
         if a_header.mtime // unit == b_header.mtime // unit:
             skipped.add("tar.mtime")
+    if a_header.type != b_header.type:
+        # told as file.type
+        skipped |= {"tar.linkname", "tar.size"}
+        kinds |= {"tar.typeflag", "tar.linkname", "tar.size"}
     left = {(fact.kind, fact.name): fact for fact in tar.meaning(a_header, a.at)}
     right = {(fact.kind, fact.name): fact for fact in tar.meaning(b_header, b.at)}
     for key in sorted(left.keys() | right.keys()):
@@ -87,7 +100,7 @@ def header_differences(
     if not tar_bytes:
         return told
     told += _spelling(a_header, b_header, kinds, raws)
-    if not told and a_raw != b_raw and not moved:
+    if not told and not kinds and a_raw != b_raw and not moved:
         told.append(
             Difference(
                 "untold",
@@ -117,6 +130,10 @@ def _spelling(
             derived=bool(kinds),
         )
     checksum: Difference | None = None
+    # ustar and GNU spell several fields in their own way: that follows from the dialect
+    other_dialect = ("tar.header", "magic") in left.keys() & right.keys() and (
+        left["tar.header", "magic"][0][1].value != right["tar.header", "magic"][0][1].value
+    )
     told = bool(kinds)
     for key in sorted(left.keys() | right.keys()):
         ones, others = left.get(key, []), right.get(key, [])
@@ -134,7 +151,8 @@ def _spelling(
                 checksum = found
                 continue
             told = True
-            yield found
+            follows = other_dialect and key[1] in _DIALECT_FIELDS
+            yield replace(found, derived=True) if follows else found
     if [key for key, _, _ in a.pax] != [key for key, _, _ in b.pax]:
         one_order, other_order = [key for key, _, _ in a.pax], [key for key, _, _ in b.pax]
         if sorted(one_order) == sorted(other_order):

@@ -61,14 +61,10 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
 
     out = Pairing()
     rests = [side.rest() for side in sides]
-    gaps = [[row for row in rest if row[1].kind == UNTOLD] for rest in rests]
-    for (place_a, left), (place_b, right) in zip(*gaps, strict=False):
-        # what lies before a gap has another name on each side: it is still the same gap
+    for (place_a, left), (place_b, right) in _same_gaps(rests):
         found(place_a, place_b, left, right)
-    paired = min(map(len, gaps))
     for side, alone in ((0, out.alone_a), (1, out.alone_b)):
-        others = [row for row in rests[side] if row[1].kind != UNTOLD]
-        for place, part in others + gaps[side][paired:]:
+        for place, part in rests[side]:
             if part.kind != UNTOLD and part.name and part.name not in sides[1 - side].spans:
                 alone.setdefault(part.name, []).append(part)
             elif isinstance(part, Fact):
@@ -110,6 +106,23 @@ class _Side:
         """What found no partner, in order."""
         rest = [row for waiting in self._waiting.values() for row in waiting]
         return sorted(rest, key=lambda row: row[0])
+
+
+def _same_gaps(rests: list[list[tuple[int, Part]]]) -> list[tuple[tuple[int, Part], ...]]:
+    """Gaps of one size that lie behind other names on each side, taken out of `rests`."""
+    free: dict[int, list[tuple[int, Part]]] = {}
+    for row in rests[1]:
+        if row[1].kind == UNTOLD and row[1].at:
+            free.setdefault(row[1].at[1], []).append(row)
+    out = []
+    for row in [row for row in rests[0] if row[1].kind == UNTOLD and row[1].at]:
+        same = free.get(row[1].at[1] if row[1].at else 0)
+        if same:
+            out.append((row, same.pop(0)))
+    for side in (0, 1):
+        gone = {id(both[side]) for both in out}
+        rests[side] = [row for row in rests[side] if id(row) not in gone]
+    return out
 
 
 def _key(part: Part) -> Hashable:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sxdiff.compare.index import Members, Row, open_index
+from sxdiff.compare.index import SPARSE, Members, Row, open_index
 from sxdiff.compare.members import header_differences, one_sided, renamed, type_difference
 from sxdiff.formats import tar
 from sxdiff.model import (
@@ -215,8 +215,12 @@ def _one_file(a: Row, b: Row) -> bool:
 
 
 def _residue_difference(a: Row, b: Row) -> Difference:
+    """Padding that is not zero, or (32 bytes, a digest) how a sparse file is stored."""
     values = []
+    sparse = False
     for row in (a, b):
         data = row.residue or b""
-        values.append(Value(data[:64].hex(), at=(row.data_at + row.size, -row.size % tar.BLOCK)))
-    return Difference("tar.padding", values[0], values[1], bytes=1)
+        sparse = sparse or data.startswith(SPARSE)
+        at = (row.data_at + row.size, -row.size % tar.BLOCK)
+        values.append(Value(data[1:65].hex(), at=(row.data_at, row.size) if sparse else at))
+    return Difference("tar.stored" if sparse else "tar.padding", values[0], values[1], bytes=1)

@@ -164,8 +164,11 @@ class PlatformComparison:
             everything = ((*self._route, ROOT), (*self._route, "layers"))
             manifest["/layers"] = config["/rootfs/diff_ids"] = everything
         else:
+            if any(i != j for i, j in pairs):
+                order = ((*self._route, "layers"),)
+                manifest["/layers"] = config["/rootfs/diff_ids"] = order
             for i, j in pairs:
-                for index in {i, j}:
+                for index in sorted({i, j}):
                     routes: tuple[Route, ...] = ((*self._route, _layer_name(i)),)
                     if i != j:
                         routes += ((*self._route, "layers"),)

@@ -11,7 +11,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from sxdiff.compare.index import SCHEMA, open_index, pack_records
+from sxdiff.compare.index import PADDING, SCHEMA, SPARSE, open_index, pack_records
 from sxdiff.formats import tar
 from sxdiff.image.unpack import Unpacked
 from sxdiff.model import Fact, FormatError, InputError, Limits, text_of
@@ -300,6 +300,7 @@ class _Members:
             stored = stream.pump(size, None)
         elif header is not None and (header.sparse is not None or header.sparse_in_data):
             content, residue, stored = self._sparse(header, size)
+            residue = SPARSE + residue
         elif kind == tar.REGULAR or size:
             hashed = blake3()
             stored = stream.pump(size, hashed.update)
@@ -314,7 +315,7 @@ class _Members:
         if self._index is None:
             return
         if padding.strip(b"\0"):
-            residue = (residue or b"") + padding
+            residue = (residue or PADDING) + padding
         self._note(path)
         if kind in (tar.HARD_LINK,):
             link = tar.path_of(link)
