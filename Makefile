@@ -1,7 +1,7 @@
 # Short names for ./dev, which works without make too.
-.PHONY: try test lint check bench bench-full fixtures setup
+.PHONY: try test lint check bench bench-full fixtures reports setup
 
-try test lint setup:
+try test lint reports setup:
 	./dev $@
 
 check:

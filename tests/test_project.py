@@ -43,7 +43,7 @@ def test_readme_shows_the_report_of_the_pair_to_try() -> None:
         r"^<!-- report: begin .*?^```\n(.*?)^```\n", README.read_text(), re.MULTILINE | re.DOTALL
     )
     assert shown
-    assert shown[1] == run.stdout.decode(), "./dev readme writes it anew"
+    assert shown[1] == run.stdout.decode(), "./dev reports writes it anew"
 
 
 @pytest.mark.parametrize("script", ["dev", ".ci/run"])

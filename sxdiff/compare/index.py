@@ -72,7 +72,8 @@ def open_index(path: str) -> sqlite3.Connection:
 def pack_records(records: Mapping[str, bytes]) -> bytes:
     """PAX records in force, as the index keeps them."""
     return b"".join(
-        b"%s\0%d\0%s" % (key.encode(), len(value), value) for key, value in sorted(records.items())
+        b"%d %d %s%s" % (len(key), len(value), key, value)
+        for key, value in sorted((key.encode(), value) for key, value in records.items())
     )
 
 
@@ -80,9 +81,11 @@ def unpack_records(data: bytes) -> dict[str, bytes]:
     """What `pack_records` wrote."""
     records = {}
     while data:
-        key, size, rest = data.split(b"\0", 2)
-        records[key.decode()] = rest[: int(size)]
-        data = rest[int(size) :]
+        key_size, value_size, rest = data.split(b" ", 2)
+        middle = int(key_size)
+        end = middle + int(value_size)
+        records[rest[:middle].decode()] = rest[middle:end]
+        data = rest[end:]
     return records
 
 
@@ -123,13 +126,17 @@ class Members:
 
     def header(self, row: Row) -> Header:
         """The member's header, read."""
+        return Header.parse(self.raw_header(row), self.records(row))
+
+    def records(self, row: Row) -> Mapping[str, bytes]:
+        """The PAX global records in force for the member."""
         records = self._globals.get(row.globals)
         if records is None:
             (packed,) = self._connection.execute(
                 "SELECT records FROM globals WHERE number = ?", (row.globals,)
             ).fetchone()
             records = self._globals[row.globals] = unpack_records(packed)
-        return Header.parse(self.raw_header(row), records)
+        return records
 
     def differing(self, other: "Members") -> Iterator[tuple[Row | None, Row | None]]:
         """Pairs by path that are not the same in every byte, and rows without a partner.

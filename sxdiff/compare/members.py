@@ -69,7 +69,7 @@ def header_differences(
     `moved` (a renamed file) the name does not.
     """
     a_raw, b_raw = a_members.raw_header(a), b_members.raw_header(b)
-    if a_raw == b_raw and a.globals == b.globals:
+    if a_raw == b_raw and a_members.records(a) == b_members.records(b):
         return []
     a_header, b_header = a_members.header(a), b_members.header(b)
     raws = (a_raw, a.at, b_raw, b.at)

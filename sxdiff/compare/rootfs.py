@@ -19,7 +19,8 @@ ESTARGZ_MEMBERS = (b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.l
 _SCHEMA = """
 CREATE TABLE root (
   path BLOB PRIMARY KEY, type BLOB, head BLOB, content BLOB, link BLOB, layer INTEGER,
-  ordinal INTEGER, inode_layer INTEGER, inode_ordinal INTEGER, head_key BLOB) WITHOUT ROWID;
+  ordinal INTEGER, inode_layer INTEGER, inode_ordinal INTEGER, head_key BLOB, inode_type BLOB,
+  inode_link BLOB) WITHOUT ROWID;
 """
 _LAST_OF_EACH = """
 CREATE TEMP TABLE fresh AS
@@ -43,6 +44,8 @@ class RootRow(NamedTuple):
     inode_layer: int
     inode_ordinal: int
     head_key: bytes
+    inode_type: bytes
+    inode_link: bytes
 
 
 _ROOT_COLUMNS = ", ".join(RootRow._fields)
@@ -111,7 +114,7 @@ def _apply(connection: sqlite3.Connection, number: int, estargz: bool, whiteouts
         _remove_below(connection, path)
     connection.execute(
         "INSERT OR REPLACE INTO root SELECT path, type, head, content, link, ?1, ordinal, ?1,"
-        " ordinal, head FROM fresh ORDER BY path",
+        " ordinal, head, type, link FROM fresh ORDER BY path",
         (number,),
     )
     _resolve_hard_links(connection, number)
@@ -123,7 +126,8 @@ def _resolve_hard_links(connection: sqlite3.Connection, number: int) -> None:
     for _ in range(8):  # a link to a link to a link; tar writers name the file itself
         changed = connection.execute(
             "UPDATE root SET content = target.content, inode_layer = target.inode_layer,"
-            " inode_ordinal = target.inode_ordinal, head_key = target.head_key"
+            " inode_ordinal = target.inode_ordinal, head_key = target.head_key,"
+            " inode_type = target.inode_type, inode_link = target.inode_link"
             " FROM root AS target WHERE root.layer = ? AND root.type = ?"
             " AND root.ordinal = root.inode_ordinal AND root.layer = root.inode_layer"
             " AND target.path = root.link AND target.path <> root.path"
@@ -167,6 +171,13 @@ class Root:
         ).fetchone()
         return found is not None and found[0] == layer
 
+    def implies(self, directory: bytes) -> bool:
+        """Must `directory` be there, whether a member says so or not, for what lies in it?"""
+        found = self._connection.execute(
+            "SELECT 1 FROM root WHERE path > ? AND path < ?", (directory + b"/", directory + b"0")
+        ).fetchone()
+        return found is not None
+
     def names_of(self, row: RootRow) -> tuple[bytes, ...]:
         """All paths of the tree that are hard links of this one's file, itself included."""
         return tuple(
@@ -209,9 +220,12 @@ def rung(a: Root, b: Root, a_layers: Sequence[Members], b_layers: Sequence[Membe
     best = "rootfs"
     for left, right in a.differing(b):
         if left is None or right is None:
-            only = left or right
+            only, other = (left, b) if left is not None else (right, a)
             if only is not None and only.path == b"":
                 continue  # an entry for the root itself, which every tree has
+            if only is not None and only.type == tar.DIRECTORY and other.implies(only.path):
+                best = "contents"  # nobody says its mode, owner and time on the other side
+                continue
             return "nothing"
         if _shape(left) != _shape(right) or left.content != right.content:
             return "nothing"
@@ -229,10 +243,8 @@ def _header(row: RootRow, layers: Sequence[Members]) -> Header:
 
 
 def _shape(row: RootRow) -> tuple[bytes, bytes]:
-    """Type and target; a hard link is the file that it names."""
-    if row.type == tar.HARD_LINK:
-        return (tar.REGULAR, b"")
-    return (row.type, b"" if row.type == tar.REGULAR else row.link)
+    """Type and target, or device numbers; a hard link is the file that it names."""
+    return (row.inode_type, b"" if row.inode_type == tar.REGULAR else row.inode_link)
 
 
 def _same_metadata(a: Header, b: Header) -> bool:

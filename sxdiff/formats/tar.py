@@ -9,10 +9,12 @@ the member's own block last). Nothing here touches the member's content.
 """
 
 import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sxdiff.model import Fact, FormatError, Scalar, Span, text_of
+from sxdiff.model import Fact, FormatError, Scalar, Span, bytes_of, text_of
 
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
@@ -73,14 +75,15 @@ _PAX_KIND: Mapping[str, str] = {
 }
 """PAX keys that overrule a header field: a difference of the field's meaning tells them too."""
 
-_XATTR_PREFIXES = ("SCHILY.xattr.", "LIBARCHIVE.xattr.")
+_XATTR_STAR, _XATTR_LIBARCHIVE = "SCHILY.xattr.", "LIBARCHIVE.xattr."
 _ACL_KEYS = ("SCHILY.acl.access", "SCHILY.acl.default", "SCHILY.acl.ace")
+_URL_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _TIME = re.compile(rb"-?[0-9]+(?:\.[0-9]*)?\Z")
 
 
 def number(field: bytes, at: int | None = None) -> int:
     """A numeric header field: octal text, or base-256 where the first bit is set (GNU, star)."""
-    if field[0] & 0x80:
+    if field[:1] >= b"\x80":
         value = int.from_bytes(field, "big")
         bits = 8 * len(field)
         # the marker bit is not part of the number; the next one is its sign
@@ -151,7 +154,9 @@ def nanoseconds(value: bytes, at: int | None = None) -> int:
     whole, _, places = value.partition(b".")
     part = int(places[:9].ljust(9, b"0") or b"0")
     seconds = int(whole)
-    return seconds * 10**9 + (-part if whole.startswith(b"-") else part)
+    if whole.startswith(b"-"):
+        return seconds * 10**9 - part - bool(places[9:].strip(b"0"))
+    return seconds * 10**9 + part
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ class Header:
 
         `global_records` are the PAX global records in force before it. Raises FormatError.
         """
-        records: dict[str, bytes] = dict(global_records)
+        shared, local = dict(global_records), dict[str, bytes]()
         pax: list[tuple[str, bytes, Span]] = []
         blocks: list[int] = []
         long_name = long_link = None
@@ -215,9 +220,10 @@ class Header:
             else:
                 for key, value, span in pax_records(data, at + BLOCK):
                     pax.append((key, value, span))
-                    records[key] = value
+                    (shared if flag == PAX_GLOBAL else local)[key] = value
             at += BLOCK + -(-size // BLOCK) * BLOCK
-        return cls._own(raw, at, tuple(blocks), records, tuple(pax), long_name, long_link)
+        # a member's own records overrule those for all, whichever stands first
+        return cls._own(raw, at, tuple(blocks), shared | local, tuple(pax), long_name, long_link)
 
     @classmethod
     def _own(
@@ -260,6 +266,7 @@ class Header:
             flag = REGULAR
         if flag == REGULAR and name.endswith(b"/"):
             flag = DIRECTORY  # how tars from before POSIX spell a directory
+        sparse_in_data = records.get("GNU.sparse.major", b"0") != b"0"
         stored = decimal("size", value("size"))
         size = stored
         sparse: tuple[Span, ...] | None = None
@@ -269,10 +276,10 @@ class Header:
         elif "GNU.sparse.map" in records:
             sparse = _sparse_map_0_1(records["GNU.sparse.map"], at)
             size = decimal("GNU.sparse.size", stored)
-        elif "GNU.sparse.numblocks" in records and "GNU.sparse.major" not in records:
+        elif "GNU.sparse.numblocks" in records and not sparse_in_data:
             sparse = _sparse_map_0_0(pax, at)
             size = decimal("GNU.sparse.size", stored)
-        elif "GNU.sparse.major" in records:
+        elif sparse_in_data:
             size = decimal("GNU.sparse.realsize", stored)
         mtime = records.get("mtime")
         return cls(
@@ -291,24 +298,44 @@ class Header:
                 "linkpath", long_link if long_link is not None else text(field("linkname"))
             ),
             device=(value("devmajor"), value("devminor")) if flag in b"34" else (0, 0),
-            xattrs=tuple(
-                sorted(
-                    (key.split(".xattr.", 1)[1], content)
-                    for key, content in records.items()
-                    if key.startswith(_XATTR_PREFIXES)
-                )
-                + [(key, content) for key, content in records.items() if key in _ACL_KEYS]
-            ),
+            xattrs=_xattrs(records),
             pax=pax,
             blocks=blocks,
             sparse=sparse,
-            sparse_in_data="GNU.sparse.major" in records,
+            sparse_in_data=sparse_in_data and sparse is None,
         )
 
     @property
     def permissions(self) -> int:
         """Mode without the file-type bits that some writers add (0100755 for 0755)."""
         return self.mode & 0o7777
+
+
+def _xattrs(records: Mapping[str, bytes]) -> tuple[tuple[str, bytes], ...]:
+    """Extended attributes, then ACLs that are kept as text, by name.
+
+    libarchive writes each attribute twice: as star does, and in records of its own, in base64 and
+    with the name escaped as in a URL. Only where star's record lacks does its own count.
+    """
+    found: dict[str, bytes] = {}
+    for key, content in records.items():
+        if key.startswith(_XATTR_STAR):
+            found[key[len(_XATTR_STAR) :]] = content
+    for key, content in records.items():
+        bare = key.removeprefix(_XATTR_LIBARCHIVE)
+        if bare != key and _XATTR_STAR + bare not in records:
+            found.setdefault(*_libarchive_xattr(key, content))
+    acls = [(key, content) for key, content in records.items() if key in _ACL_KEYS]
+    return (*sorted(found.items()), *sorted(acls))
+
+
+def _libarchive_xattr(key: str, content: bytes) -> tuple[str, bytes]:
+    escaped = bytes_of(key[len(_XATTR_LIBARCHIVE) :])
+    name = text_of(_URL_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), escaped))
+    try:
+        return name, a2b_base64(content + b"=" * (-len(content) % 4))
+    except Base64Error:
+        return name, content
 
 
 def _pairs(numbers: list[int], at: int) -> tuple[Span, ...]:
@@ -454,7 +481,7 @@ def meaning(header: Header, base: int) -> Iterator[Fact]:
             if name == key:
                 yield Fact(f"tar.{key}", time_value(nanoseconds(value)), at("mtime", key))
     for name, value in header.xattrs:
-        spans_of = [f"{prefix}{name}" for prefix in _XATTR_PREFIXES] + [name]
+        spans_of = [_XATTR_STAR + name, _XATTR_LIBARCHIVE + name, name]
         yield Fact("tar.xattr", xattr_value(name, value), at("padding", *spans_of), name=name)
 
 
@@ -499,8 +526,10 @@ def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]
             yield kind, Fact("tar.header", value, (base + block + start, size), name=label + name)
     for key, content, (start, size) in header.pax:
         kind = _PAX_KIND.get(key, "")
-        if key.startswith(_XATTR_PREFIXES):
-            kind = f"tar.xattr {key.split('.xattr.', 1)[1]}"
+        if key.startswith(_XATTR_STAR):
+            kind = f"tar.xattr {key[len(_XATTR_STAR) :]}"
+        elif key.startswith(_XATTR_LIBARCHIVE):
+            kind = f"tar.xattr {_libarchive_xattr(key, content)[0]}"
         elif key in _ACL_KEYS:
             kind = f"tar.xattr {key}"
         printable = content.decode(errors="replace").isprintable()

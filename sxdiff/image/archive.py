@@ -118,13 +118,14 @@ class _Indexer:
         self._window = window
         self._limits = limits
         self._at = 0
-        self._before = ""
+        self._last = b""
 
     def index(self, wanted: Collection[str]) -> Archive:
         members: list[ArchiveMember] = []
         candidates = others = 0
-        for position, (raw_name, flag, link, begin, content) in enumerate(self._walk()):
-            if is_candidate(raw_name) or (wanted and text_of(raw_name) in wanted):
+        for position, (name, flag, link, begin, content_at, size) in enumerate(self._walk()):
+            path = _path_of(name)
+            if is_candidate(path) or (wanted and text_of(path) in wanted):
                 candidates += 1
                 if candidates > _MOST_CANDIDATES:
                     raise InputError(
@@ -135,7 +136,8 @@ class _Indexer:
                 others += 1
                 if others > _MOST_OTHERS:
                     continue
-            members.append(self._member(position, raw_name, flag, link, begin, content))
+            content = self._archive.part(content_at, size)
+            members.append(self._member(position, path, flag, link, begin, content))
         tail = self._archive.part(self._at, self._archive.size - self._at)
         if not members:
             if self._at == 0 and not _is_zero(tail):
@@ -152,14 +154,14 @@ class _Indexer:
         return InputError(f"{self._name}: not an image: neither a tar archive nor a compressed one")
 
     def _member(
-        self, position: int, raw_name: bytes, flag: bytes, link: bytes, begin: int, content: Blob
+        self, position: int, path: bytes, flag: bytes, link: bytes, begin: int, content: Blob
     ) -> ArchiveMember:
         archive = self._archive
         start = content.offset - archive.offset
         end = start + content.size
         padding = min(-content.size % tar.BLOCK, archive.size - end)
         return ArchiveMember(
-            name=text_of(raw_name),
+            name=text_of(path),
             kind=_KINDS.get(flag, "sparse file" if flag == tar.GNU_SPARSE else "file"),
             position=position,
             header=archive.part(begin, start - begin),
@@ -168,30 +170,35 @@ class _Indexer:
             target=text_of(link),
         )
 
-    def _walk(self) -> Iterator[tuple[bytes, bytes, bytes, int, Blob]]:
-        """(path, type flag, link target, offset of the first header block, content)."""
+    def _walk(self) -> Iterator[tuple[bytes, bytes, bytes, int, int, int]]:
+        """(name, type flag, link target, offset of the header, of the content, its size)."""
+        window, end = self._window, self._archive.size
         while True:
             begin = self._at
-            block = self._window.read(begin, tar.BLOCK)
-            if not block or not block.strip(b"\0"):
+            block = window.read(begin, tar.BLOCK)
+            if not block or (not block[0] and not block.strip(b"\0")):
                 return
             try:
-                name, flag, link, content_at, size = self._header(begin)
+                found = _plain_header(block)
+                if found is not None:
+                    name, flag, link, size = found
+                    content_at = begin + tar.BLOCK
+                else:
+                    name, flag, link, content_at, size = self._header(begin)
             except FormatError as error:
                 if begin == 0:
                     raise self._no_tar() from None
-                after = f" after {shown(self._before)}" if self._before else ""
+                after = f" after {shown(text_of(tar.path_of(self._last)))}" if self._last else ""
                 raise InputError(f"{self._name}: damaged{after}: {error}") from None
-            path = tar.path_of(name)
-            there = self._archive.size - content_at
+            there = end - content_at
             if size > there:
                 raise InputError(
-                    f"{self._name}: truncated: {shown(text_of(path))} should hold {size} bytes, "
-                    f"{max(0, there)} are there"
+                    f"{self._name}: truncated: {shown(text_of(tar.path_of(name)))} should hold "
+                    f"{size} bytes, {max(0, there)} are there"
                 )
-            self._before = text_of(path)
-            self._at = min(content_at + size + -size % tar.BLOCK, self._archive.size)
-            yield path, flag, link, begin, self._archive.part(content_at, size)
+            self._last = name
+            self._at = min(content_at + size + -size % tar.BLOCK, end)
+            yield name, flag, link, begin, content_at, size
 
     def _header(self, at: int) -> tuple[bytes, bytes, bytes, int, int]:
         """(name, type flag, link target, offset of the content, its size)."""
@@ -248,6 +255,39 @@ class _Indexer:
         elif flag in b"\x007" or flag == tar.REGULAR:
             flag = tar.DIRECTORY if name.endswith(b"/") else tar.REGULAR
         return name, flag, records.get("linkpath", link), at, size
+
+
+def _plain_header(block: bytes) -> tuple[bytes, bytes, bytes, int] | None:
+    """(name, type flag, link target, size) of the header that most members have: ustar, octal.
+
+    None for all others, also for damaged ones: `_Indexer._header` has the rules. A root file
+    system may have a million of these.
+    """
+    if len(block) < tar.BLOCK or block[257:263] != b"ustar\0" or block[345]:
+        return None
+    flag = block[156:157]
+    digits = block[124:135]
+    if flag not in (tar.REGULAR, tar.DIRECTORY) or not digits.isdigit():
+        return None
+    if block[135] not in b"\0 " or not block[148:154].isdigit():
+        return None
+    try:
+        # the sum of all bytes, with those of the checksum itself as spaces
+        if int(block[148:154], 8) != sum(block) - sum(block[148:156]) + 256:
+            return None
+        size = int(digits, 8)
+    except ValueError:
+        return None
+    name = tar.text(block[:100])
+    if flag == tar.DIRECTORY or name.endswith(b"/"):
+        return name, tar.DIRECTORY, b"", 0 if flag == tar.DIRECTORY else size
+    return name, flag, b"", size
+
+
+def _path_of(name: bytes) -> bytes:
+    """`tar.path_of`, at once for names that have nothing to take away."""
+    steps = b"//" in name or b"/./" in name or name.endswith((b"/", b"/.")) or name[:1] in b"./"
+    return tar.path_of(name) if steps else name
 
 
 def shown(name: str) -> str:

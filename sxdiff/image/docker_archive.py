@@ -44,7 +44,7 @@ def saved_images(blobs: Blobs, document: Document) -> list[SavedImage]:
         raise InputError(f"{where}: lists more than {_MOST_IMAGES} images")
     saved = []
     for number, value in enumerate(document.value):
-        fields = Fields.of(f"{where}: /{number}", value)
+        fields = Fields.of(where, value, f"/{number}")
         fields.one_spelling("Config", "RepoTags", "Layers")
         layers = fields.texts("Layers")
         blobs.count_layers(len(layers))

@@ -96,15 +96,27 @@ def _check(where: str, value: Any, limits: Limits) -> None:
 class Fields:
     """An object of a document, read by key with its types checked; every error says where."""
 
-    where: str
-    """ "a.tar: index.json: /manifests/0"."""
+    document: str
+    """What errors begin with: "a.tar: index.json"."""
     value: Mapping[str, Any]
+    pointer: str = ""
 
     @classmethod
-    def of(cls, where: str, value: Any) -> "Fields":
+    def of(cls, document: str, value: Any, pointer: str = "") -> "Fields":
+        fields = cls(document, value if isinstance(value, dict) else {}, pointer)
         if not isinstance(value, dict):
-            raise InputError(f"{where}: is {_type_name(value)}, not an object")
-        return cls(where, value)
+            raise InputError(f"{fields.where}: is {_type_name(value)}, not an object")
+        return fields
+
+    @property
+    def where(self) -> str:
+        """The document and the place in it: "a.tar: index.json: /manifests/0"."""
+        return f"{self.document}: {self.pointer}" if self.pointer else self.document
+
+    def at(self, *steps: str | int) -> str:
+        """A place below this object, as `where` says it."""
+        below = "".join(f"/{step}" for step in steps)
+        return f"{self.document}: {self.pointer}{below}"
 
     def one_spelling(self, *keys: str) -> None:
         """Refuse `Layers` beside or instead of `layers`: Go would take it, others would not."""
@@ -148,18 +160,16 @@ class Fields:
         values = self.items(key, required=required)
         for number, value in enumerate(values):
             if not isinstance(value, str):
-                raise InputError(
-                    f"{self.where}: {key}/{number} is {_type_name(value)}, not a string"
-                )
+                raise InputError(f"{self.at(key, number)}: is {_type_name(value)}, not a string")
         return values
 
     def object(self, key: str) -> "Fields | None":
         value = self._take(key, (dict,), "an object", False)
-        return None if value is None else Fields(f"{self.where}/{key}", value)
+        return None if value is None else Fields(self.document, value, f"{self.pointer}/{key}")
 
     def objects(self, key: str, *, required: bool = False) -> list["Fields"]:
         return [
-            Fields.of(f"{self.where}/{key}/{number}", value)
+            Fields.of(self.document, value, f"{self.pointer}/{key}/{number}")
             for number, value in enumerate(self.items(key, required=required))
         ]
 

@@ -7,6 +7,7 @@ from sxdiff.model import Blob, FormatError, Limits
 
 WHOLE_BYTES = 32 << 20
 """Up to this much content the whole stream is packed again; beyond it, its beginning."""
+_NOT_ZLIB = "not zlib at any level"
 
 
 def fingerprint(blob: Blob, limits: Limits) -> str | None:
@@ -17,8 +18,8 @@ def fingerprint(blob: Blob, limits: Limits) -> str | None:
     15, memory level 8) and the bytes must be the same.
     """
     unpacked = Unpacked(blob, limits)
-    if unpacked.compression != "gzip":
-        return None
+    if unpacked.compression != "gzip" or "ng" in zlib.ZLIB_RUNTIME_VERSION:
+        return None  # zlib-ng under zlib's name packs otherwise: nothing can be proved with it
     start = _deflate_at(blob.read(0, 64 << 10))
     candidates = {
         level: (zlib.compressobj(level, zlib.DEFLATED, -15), start) for level in range(10)
@@ -35,20 +36,25 @@ def fingerprint(blob: Blob, limits: Limits) -> str | None:
                 else:
                     candidates[level] = (packer, at + len(packed))
             if not candidates:
-                return "not zlib at any level"
+                # behind the first member's end no level can be right
+                return None if unpacked.gzip_members else _NOT_ZLIB
             if read >= WHOLE_BYTES:
                 complete = False
                 break
     except FormatError:
         return None
+    if unpacked.gzip_members > 1:
+        return None
     if complete:
+        trailing = [fact.at for fact in unpacked.facts if fact.kind == "layer.gzip.trailing"]
+        end = trailing[0][0] if trailing and trailing[0] else blob.size
         for level in list(candidates):
             packer, at = candidates[level]
             rest = packer.flush()
-            if blob.read(at, len(rest)) != rest or blob.size - at - len(rest) != 8:
+            if blob.read(at, len(rest)) != rest or end - at - len(rest) != 8:
                 del candidates[level]
     if not candidates:
-        return "not zlib at any level"
+        return _NOT_ZLIB
     names = "zlib level " + " or ".join(str(level) for level in candidates)
     extent = "the whole stream" if complete else f"its first {read} bytes of content"
     return f"{names} (packing {extent} again gives the same bytes)"

@@ -133,7 +133,7 @@ def read_config(
         raise InputError(f"{config.where}: has no 'rootfs'")
     diff_ids = rootfs.texts("diff_ids", required=layers > 0)
     for number, diff_id in enumerate(diff_ids):
-        check_digest(f"{rootfs.where}/diff_ids/{number}", diff_id)
+        check_digest(rootfs.at("diff_ids", number), diff_id)
     if len(diff_ids) != layers:
         raise InputError(f"{config.where}: has {len(diff_ids)} diff_ids for {layers} layers")
     history = config.objects("history")

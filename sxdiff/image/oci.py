@@ -65,6 +65,8 @@ def _layout(blobs: Blobs) -> tuple[str, tuple[Image, ...]]:
                 f"imageLayoutVersion is {shown(version)!r}",
                 "it is read as version 1.0.0",
             )
+    elif store.problems:
+        raise InputError(f"{store.path}: has no oci-layout and no end: it is truncated")
     else:
         blobs.problem(
             (), "layout", "has no oci-layout file", "it is read as an OCI image layout all the same"
@@ -119,6 +121,8 @@ def _plain_root(store: Store) -> tuple[str, tuple[Image, ...]]:
         raise InputError(
             f"{store.path}: has {shown(parts[0])} but no {what}: is it truncated or incomplete?"
         )
+    if store.problems and not store.others:
+        raise InputError(f"{store.path}: has no part of an image and no end: it is truncated")
     if not store.is_directory:
         return "root-tar", ()
     if not store.members:

@@ -25,6 +25,9 @@ _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _CHUNK = 256 << 10
 _OUTPUT = 1 << 20
 _SEEK_POINTS = 96
+_ZSTD_WINDOW = 128 << 20
+"""What `zstd -d` allows without being asked (--long=27); it is kept in memory."""
+_MOST_SKIPPABLE = 16
 _EARLY_BYTES = 4 << 30
 """Expansion is only judged beyond this much output: a small file of zeros packs very well."""
 
@@ -108,8 +111,10 @@ class Unpacked:
         self.size = 0
         self._seek_points: list[tuple[int, int, Any]] = []  # unpacked at, packed at, state
         self._seek_distance = 16 << 20
-        self._gzip_members = 0
-        self._frames: list[tuple[str, int, int]] = []
+        self.gzip_members = 0
+        self._frames = 0
+        self._skippable: list[tuple[int, int]] = []
+        self._skipped = 0
 
     def chunks(self, observe: Callable[[bytes], None] | None = None) -> Iterator[bytes]:
         """The whole stream once; fills `facts`, `size` and the seek points."""
@@ -178,7 +183,7 @@ class Unpacked:
                     self._thin_out()
             state = None
             if record:
-                self._gzip_members += 1
+                self.gzip_members += 1
                 if total - last_point >= self._seek_distance:
                     self._seek_points.append((total, source.at, None))
                     last_point = total
@@ -193,7 +198,7 @@ class Unpacked:
 
     def _gzip_header(self, source: _Input) -> None:
         """Facts of the first member's header; RFC 1952, section 2.3."""
-        if self._gzip_members:
+        if self.gzip_members:
             return
         head = source.fill(64 << 10)
         if len(head) < 10:
@@ -224,7 +229,9 @@ class Unpacked:
             head = source.fill(18)
             if len(head) >= 8 and int.from_bytes(head[:4], "little") in _SKIPPABLE:
                 size = int.from_bytes(head[4:8], "little")
-                self._frames.append(("skippable", source.at, size + 8))
+                self._skipped += 1
+                if self._skipped <= _MOST_SKIPPABLE:
+                    self._skippable.append((source.at, size + 8))
                 left = size + 8
                 while left:
                     if not source.fill():
@@ -238,15 +245,13 @@ class Unpacked:
                 parameters = zstandard.get_frame_parameters(head)
             except zstandard.ZstdError as error:
                 raise FormatError(f"zstd frame header: {error}", begin) from None
-            if not self._frames or self._frames[-1][0] == "skippable":
+            if not self._frames:
                 self._zstd_facts(head, parameters, begin)
-            if parameters.window_size > 1 << 31:
+            if parameters.window_size > _ZSTD_WINDOW:
                 raise LimitError(
-                    f"zstd window of {parameters.window_size} bytes is beyond 2 GiB", begin
+                    f"zstd window of {parameters.window_size} bytes is beyond 128 MiB", begin
                 )
-            state = zstandard.ZstdDecompressor(
-                max_window_size=max(parameters.window_size, 1 << 27)
-            ).decompressobj()
+            state = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
             header = zstandard.frame_header_size(head)
             last = False
             while not state.eof:
@@ -258,7 +263,7 @@ class Unpacked:
                     raise FormatError(f"zstd frame is damaged: {error}", begin) from None
                 if chunk:
                     yield chunk
-            self._frames.append(("frame", begin, source.at - begin))
+            self._frames += 1
         self._trailing(source, "zstd")
 
     @staticmethod
@@ -285,18 +290,24 @@ class Unpacked:
         return source.drop(size), last
 
     def _zstd_facts(self, head: bytes, parameters: Any, at: int) -> None:
-        """Frame_Header of RFC 8878, section 3.1.1.1."""
-        if any(fact.kind == "layer.zstd.window" for fact in self.facts):
-            return
-        size = parameters.content_size
-        unknown = size in (-1, 2**64 - 1)
+        """Frame_Header of RFC 8878, section 3.1.1.1: descriptor, window, dictionary, size."""
+        descriptor, at = head[4], at + 4
+        single_segment = descriptor >> 5 & 1
+        window_at = at + 1
+        dictionary_at = window_at + 1 - single_segment
+        dictionary = (0, 1, 2, 4)[descriptor & 3]
+        size_at = dictionary_at + dictionary
+        size = (single_segment, 2, 4, 8)[descriptor >> 6]
         add = self.facts.append
-        add(Fact("layer.zstd.descriptor", f"{head[4]:#04x}", (at + 4, 1)))
-        add(Fact("layer.zstd.window", parameters.window_size, (at + 5, 1)))
-        add(Fact("layer.zstd.checksum", bool(parameters.has_checksum), (at + 4, 1)))
-        add(Fact("layer.zstd.content_size", None if unknown else size, (at + 5, 8), derived=True))
-        if parameters.dict_id:
-            add(Fact("layer.zstd.dictionary", parameters.dict_id, (at + 5, 4)))
+        add(Fact("layer.zstd.descriptor", f"{descriptor:#04x}", (at, 1)))
+        if not single_segment:
+            add(Fact("layer.zstd.window", parameters.window_size, (window_at, 1)))
+        add(Fact("layer.zstd.checksum", bool(descriptor & 4), (at, 1)))
+        if size:
+            value = parameters.content_size
+            add(Fact("layer.zstd.content_size", value, (size_at, size), derived=True))
+        if dictionary:
+            add(Fact("layer.zstd.dictionary", parameters.dict_id, (dictionary_at, dictionary)))
 
     def _xz(self, source: _Input) -> Iterator[bytes]:
         def start() -> Any:
@@ -331,7 +342,7 @@ class Unpacked:
                 if chunk:
                     yield chunk
             source.give_back(state.unused_data)
-            self._frames.append(("frame", begin, source.at - begin))
+            self._frames += 1
         self._trailing(source, name)
 
     def _trailing(self, source: _Input, name: str) -> None:
@@ -351,20 +362,18 @@ class Unpacked:
         self.facts.append(Fact(f"layer.{name}.trailing", f"{size} bytes: {what}", (at, size)))
 
     def _sum_up(self) -> None:
-        if self._gzip_members > 1:
-            self.facts.append(Fact("layer.gzip.members", self._gzip_members))
-        frames = [frame for frame in self._frames if frame[0] == "frame"]
-        skippable = [frame for frame in self._frames if frame[0] == "skippable"]
-        if len(frames) > 1:
-            self.facts.append(Fact(f"layer.{self.compression}.frames", len(frames)))
-        for number, (_, at, size) in enumerate(skippable[:16], 1):
+        if self.gzip_members > 1:
+            self.facts.append(Fact("layer.gzip.members", self.gzip_members))
+        if self._frames > 1:
+            self.facts.append(Fact(f"layer.{self.compression}.frames", self._frames))
+        for number, (at, size) in enumerate(self._skippable, 1):
             content = self.blob.read(at, min(size, 64)).hex()
             name = f"skippable frame {number}"
             self.facts.append(
                 Fact("layer.zstd.skippable", f"{size} bytes: {content}", (at, size), name)
             )
-        if len(skippable) > 16:
-            self.facts.append(Fact("layer.zstd.skippable", len(skippable), None, "frames in all"))
+        if self._skipped > _MOST_SKIPPABLE:
+            self.facts.append(Fact("layer.zstd.skippable", self._skipped, None, "frames in all"))
 
     def spans(self, wanted: list[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
         """Pieces of the unpacked stream: (index into `wanted`, chunk), in `wanted`'s order.

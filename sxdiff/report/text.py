@@ -13,7 +13,7 @@ from sxdiff.wire import JsonObject
 
 SCREEN_LINES = 24
 _PLATFORMS_TOLD = 3
-_PROBLEMS_TOLD = 3
+_PROBLEMS_TOLD = 2
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
 
 
@@ -198,7 +198,13 @@ class _View:
             where = words.place(problem, self._header)
             told = f"  {problem['kind']}: {problem['message']}; {problem['resolution']}"
             line = escape(f"{told} (in {where})" if where else told)
-            yield line if self._verbose else self._cut(line)
+            if self._verbose or _columns(line) <= self._width:
+                yield line
+            else:  # two lines, parted at a space if there is one
+                start = _fitting(line, self._width)
+                start = line.rfind(" ", 4, start + 1) + 1 or start
+                yield line[:start].rstrip()
+                yield self._cut("  " + line[start:])
 
     def _hint(self) -> Iterator[str]:
         if self._header["summary"]["differences"]["total"]:

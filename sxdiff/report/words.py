@@ -51,12 +51,10 @@ def meaning(header: JsonObject) -> str:
     """What differs in spite of the rung that holds; empty where nothing does."""
     alone = [one for one in header["platforms"] if one["only_in"]]
     if alone and header["equal_at"] == "nothing":
-        # what the platforms have in common may well be equal
-        return (
-            "A platform is on one side only."
-            if len(alone) == 1
-            else (f"{len(alone)} platforms are on one side only.")
-        )
+        # what both sides have may well be equal
+        noun = "image" if any(one["image"] is not None for one in alone) else "platform"
+        verb = "is" if len(alone) == 1 else "are"
+        return f"{count(len(alone), noun)} {verb} on one side only."
     return _DIFFERS[header["equal_at"]]
 
 

@@ -37,7 +37,7 @@ Tell = Callable[[Pair, Node], None]
 class Files:
     """Collects pairs, and tells what was found in them a batch at a time."""
 
-    def __init__(self, pool: Pool, spool: Spool, tell: Tell, *, debug: bool) -> None:
+    def __init__(self, pool: Pool, spool: Spool, tell: Tell, debug: bool) -> None:
         self._pool = pool
         self._spool = spool
         self._tell = tell

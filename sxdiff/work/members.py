@@ -46,6 +46,11 @@ class Context:
     counts: Counts = field(default_factory=Counts)
 
 
+_ORDINAL_BITS = 40
+_ORDINAL_MASK = (1 << _ORDINAL_BITS) - 1
+_LAYER_MASK = (1 << 64 - _ORDINAL_BITS) - 1
+
+
 class MemberComparison:
     """Rows of one layer, or one merged tree, against those of the other side."""
 
@@ -63,7 +68,8 @@ class MemberComparison:
         self._b = b
         self._shows = shows
         self._tar_bytes = not any(read.is_directory for read, _ in a + b)
-        self._files = Files(context.pool, context.spool, self._found, debug=context.debug)
+        self._contents: list[int] = []
+        """Layer and number of both members of each pair whose contents differ, in one number."""
 
     def run(self, rows: "Iterator[tuple[tuple[int, Row] | None, tuple[int, Row] | None]]") -> None:
         """Tell every pair; one-sided rows wait until it is known which were renamed."""
@@ -80,7 +86,7 @@ class MemberComparison:
                 self._one_sided_or_renamed(a, b)
         finally:
             lonely.close()
-        self._files.flush()
+        self._look_into_contents()
 
     def _one_sided_or_renamed(self, a: tuple[int, int] | None, b: tuple[int, int] | None) -> None:
         counts = self._context.counts
@@ -140,18 +146,20 @@ class MemberComparison:
         self._context.counts.differing += 1
         self._tell(a, told)
         if content:
-            route = (*self._route, _name(a))
-            self._files.add(
-                Pair(
-                    route,
-                    text_of(a.path),
-                    self._shows(a.path),
-                    self._a[one[0]][0],
-                    a,
-                    self._b[other[0]][0],
-                    b,
-                )
-            )
+            place = one[0] << _ORDINAL_BITS | a.ordinal, other[0] << _ORDINAL_BITS | b.ordinal
+            self._contents.append(place[0] << 64 | place[1])
+
+    def _look_into_contents(self) -> None:
+        """In the order of the first side's layers: its packed streams are then read forwards."""
+        files = Files(self._context.pool, self._context.spool, self._found, self._context.debug)
+        for place in sorted(self._contents):
+            a_layer, a_members = self._a[place >> 64 >> _ORDINAL_BITS]
+            b_layer, b_members = self._b[place >> _ORDINAL_BITS & _LAYER_MASK]
+            a = a_members.row(place >> 64 & _ORDINAL_MASK)
+            b = b_members.row(place & _ORDINAL_MASK)
+            route, visible = (*self._route, _name(a)), self._shows(a.path)
+            files.add(Pair(route, text_of(a.path), visible, a_layer, a, b_layer, b))
+        files.flush()
 
     def _found(self, pair: Pair, node: Node) -> None:
         self._context.builder.add_node(pair.route, node, pair.path, pair.visible)

@@ -26,7 +26,7 @@ class TaskFailedError(Exception):
 
 
 class BugError(Exception):
-    """A worker met an error that nobody foresaw; the message holds its traceback."""
+    """A worker met an error that nobody foresaw; a note on it holds the traceback."""
 
 
 @dataclass
@@ -192,4 +192,6 @@ def _value(answer: dict[str, Any], worker: int) -> Any:
         return InputError(answer["input_error"])
     if "failed" in answer:
         return TaskFailedError(answer["failed"])
-    return BugError(f"{answer['bug']}\n{answer['traceback']}")
+    error = BugError(answer["bug"])
+    error.add_note(answer["traceback"])
+    return error

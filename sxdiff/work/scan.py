@@ -25,6 +25,8 @@ UPDATE member SET occurrence = counted.n FROM (
 """
 _ANY_DUPLICATE = "SELECT 1 FROM member GROUP BY path HAVING count(*) > 1 LIMIT 1"
 _BATCH_BYTES = 64 << 10
+_MOST_TOLD = 10
+"""So many names of one layer are told for one trouble; the rest is counted."""
 _ROWS = 512
 
 
@@ -46,8 +48,6 @@ class Scan:
     end_told: str = ""
     index: str | None = None
     problems: list[tuple[str, str]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    """Names that only packaging formats use (estargz, zstd:chunked)."""
 
 
 class _Stream:
@@ -62,11 +62,15 @@ class _Stream:
         self.position = 0
 
     def _next(self) -> bool:
-        for chunk in self._chunks:
-            self._observe(chunk)
-            self._chunk, self._view, self._at = chunk, memoryview(chunk), 0
-            return True
-        return False
+        try:
+            chunk = next(self._chunks, None)
+        except FormatError as error:
+            raise _PackingError(str(error)) from None
+        if chunk is None:
+            return False
+        self._observe(chunk)
+        self._chunk, self._view, self._at = chunk, memoryview(chunk), 0
+        return True
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end."""
@@ -167,6 +171,10 @@ def read_members(chunks: Iterator[bytes], result: Scan, index: str, limits: Limi
     _Members(_Stream(chunks, lambda _: None), result, limits).read(index)
 
 
+class _PackingError(FormatError):
+    """The stream cannot be unpacked further."""
+
+
 class _TarError(FormatError):
     """The tar stream is damaged; the packing around it may still be what was promised."""
 
@@ -185,6 +193,9 @@ class _Members:
         self._batch_size = 0
         self._globals: dict[str, bytes] = {}
         self._globals_number = 0
+        self._stepping_out = 0
+        self._cut = 0
+        self._tail = (0, b"")
         self._index: sqlite3.Connection | None = None
 
     def read(self, path: str | None) -> None:
@@ -200,7 +211,7 @@ class _Members:
             self._end()
             if self._index is not None:
                 self._flush(last=True)
-        except _TarError:
+        except (_TarError, _PackingError):
             raise
         except FormatError as error:
             raise _TarError(str(error)) from None
@@ -290,8 +301,9 @@ class _Members:
             size = tar.number(block[124:136], start + 124)
         if size < 0:
             raise _TarError(f"member of {size} bytes", start)
-        if kind not in (tar.REGULAR, tar.HARD_LINK) and kind in tar.TYPE_NAMES:
-            # POSIX: no data follows these, whatever the size field says
+        if kind != tar.REGULAR and kind in tar.TYPE_NAMES:
+            # no data follows these, whatever the size field says: so read Go, which makes and
+            # unpacks images, and GNU tar
             size = 0
         data_at = stream.position
         path = tar.path_of(name)
@@ -301,7 +313,7 @@ class _Members:
         elif header is not None and (header.sparse is not None or header.sparse_in_data):
             content, residue, stored = self._sparse(header, size)
             residue = SPARSE + residue
-        elif kind == tar.REGULAR or size:
+        elif kind == tar.REGULAR or kind not in tar.TYPE_NAMES:
             hashed = blake3()
             stored = stream.pump(size, hashed.update)
             content = hashed.digest()
@@ -312,12 +324,13 @@ class _Members:
                 f"{text_of(path)!r} is cut off: {size} bytes promised, {stored} found", data_at
             )
         padding = stream.take(-size % tar.BLOCK)
+        self._cut = -size % tar.BLOCK - len(padding)
         if self._index is None:
             return
         if padding.strip(b"\0"):
             residue = (residue or PADDING) + padding
         self._note(path)
-        if kind in (tar.HARD_LINK,):
+        if kind == tar.HARD_LINK:
             link = tar.path_of(link)
         head = blake3(raw)
         if self._globals:
@@ -346,11 +359,12 @@ class _Members:
             self._flush()
 
     def _note(self, path: bytes) -> None:
-        if path in (b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"):
-            self._result.names.append(text_of(path))
         if b".." in path.split(b"/"):
-            shown = text_of(path[:200])
-            self._result.problems.append(("path", f"member name {shown!r} steps out with '..'"))
+            self._stepping_out += 1
+            if self._stepping_out <= _MOST_TOLD:
+                shown = text_of(path[:200])
+                message = f"member name {shown!r} steps out with '..'"
+                self._result.problems.append(("path", message))
 
     def _sparse(self, header: tar.Header, size: int) -> tuple[bytes, bytes, int]:
         """Digest of the expanded content, digest of what is stored, bytes read."""
@@ -371,10 +385,12 @@ class _Members:
             expanded.update(piece)
 
         for offset, length in regions:
-            if offset < at:
-                raise _TarError("sparse map is out of order")
+            if offset < at or offset + length > header.size:
+                raise _TarError("sparse map is out of order or beyond the file's size")
+            if length > size - read:
+                raise _TarError(f"sparse map promises more than the {size} bytes of data")
             _feed_zeros(expanded, offset - at)
-            read += stream.pump(min(length, size - read), both)
+            read += stream.pump(length, both)
             at = offset + length
         _feed_zeros(expanded, header.size - at)
         read += stream.pump(size - read, stored_hash.update)
@@ -424,7 +440,7 @@ class _Members:
     def _end(self) -> None:
         """What follows the last member: zero blocks, and bytes that no reader looks at."""
         at, raw = self._tail
-        size, zeros, hashed, first = len(raw), not raw.strip(b"\0"), hashlib.sha256(), None
+        size, zeros, hashed, first = len(raw), not raw.strip(b"\0"), hashlib.sha256(raw), None
 
         def look(piece: Any) -> None:
             nonlocal size, first, zeros
@@ -437,8 +453,13 @@ class _Members:
 
         self._stream.pump(1 << 62, look)
         self._result.end = (at, size)
+        if self._stepping_out > _MOST_TOLD:
+            more = f"{self._stepping_out - _MOST_TOLD} more member names step out with '..'"
+            self._result.problems.append(("path", more))
         if size == 0:
             told = "no end-of-archive blocks"
+            if self._cut:
+                told += f", and the last padding lacks {self._cut} bytes"
         elif zeros:
             told = f"{size} zero bytes"
         else:

@@ -4,6 +4,7 @@ Nothing is followed: a symbolic link is described, not opened. Sockets cannot be
 told as a problem.
 """
 
+import errno
 import os
 import stat
 import tarfile
@@ -78,9 +79,8 @@ def _info(
     mode = status.st_mode
     info.mode = stat.S_IMODE(mode)
     info.uid, info.gid = status.st_uid, status.st_gid
-    seconds, part = divmod(status.st_mtime_ns, 10**9)
-    info.mtime = seconds
-    records = {"mtime": f"{seconds}.{part:09d}"} if part else {}
+    info.mtime, part = divmod(status.st_mtime_ns, 10**9)
+    records = {"mtime": _decimal(status.st_mtime_ns)} if part else {}
     full = os.path.join(root, path)
     inode = (status.st_dev, status.st_ino)
     if stat.S_ISREG(mode) and inode in seen:
@@ -101,9 +101,27 @@ def _info(
         info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
     else:
         return None
-    if hasattr(os, "listxattr"):
-        for name in sorted(os.listxattr(full, follow_symlinks=False)):
-            value = os.getxattr(full, name, follow_symlinks=False)
-            records[f"SCHILY.xattr.{name}"] = value.decode("utf-8", "surrogateescape")
+    for name in _xattr_names(full):
+        value = os.getxattr(full, name, follow_symlinks=False)
+        records[f"SCHILY.xattr.{name}"] = value.decode("utf-8", "surrogateescape")
     info.pax_headers = records
     return info
+
+
+def _decimal(nanoseconds: int) -> str:
+    """A PAX time: before 1970, -1.5 is one second and a half before."""
+    seconds, part = divmod(abs(nanoseconds), 10**9)
+    return f"{'-' if nanoseconds < 0 else ''}{seconds}.{part:09d}"
+
+
+def _xattr_names(path: bytes) -> list[str]:
+    """Extended attributes, but for the label that the machine gives to every file it holds."""
+    if not hasattr(os, "listxattr"):
+        return []
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return []
+        raise
+    return sorted(set(names) - {"security.selinux"})

