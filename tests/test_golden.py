@@ -7,9 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from fixtures.golden import REPORTS, golden
 from fixtures.recipes import CASES
 from fixtures.recipes.base import Case
+from tests.golden import REPORTS, golden
 
 SCHEMA = json.loads((resources.files("sxdiff.report") / "report-1.schema.json").read_text())
 

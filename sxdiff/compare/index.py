@@ -5,6 +5,7 @@ come out in the order of their paths (ADR 2). Headers are kept as they are, pack
 that a changed header needs no second look at the layer.
 """
 
+import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -62,7 +63,10 @@ class Row(NamedTuple):
 def open_index(path: str) -> sqlite3.Connection:
     """An index file of the spool: no journal, no waiting for the disk, little cache."""
     connection = sqlite3.connect(path, isolation_level=None)
+    # what is sorted on disk belongs into the spool too (an old SQLite may not know this any more)
+    directory = os.path.dirname(os.path.abspath(path)).replace("'", "''")
     connection.executescript(
+        f"PRAGMA temp_store_directory='{directory}';"
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;"
         "PRAGMA temp_store=FILE;"
     )

@@ -185,5 +185,5 @@ def _undescribed(pair: Pair, error: Exception) -> Node:
             ),
         ),
         (),
-        (Problem(pair.route, "worker", what, "compared by digest only"),),
+        (Problem((), "worker", what, "compared by digest only"),),
     )

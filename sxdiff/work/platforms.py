@@ -395,7 +395,11 @@ class PlatformComparison:
             [{"task": "encoder", "blob": blob_to_json(read.blob)} for read in (a, b)]
         )
         made = [
-            Value(said or f"{read.blob.size} bytes", size=read.blob.size, digest=read.digest)
+            Value(
+                f"{said or 'packed'}, {read.blob.size} bytes",
+                size=read.blob.size,
+                digest=read.digest,
+            )
             for said, read in zip(made_by, (a, b), strict=True)
         ]
         size = max(a.blob.size, b.blob.size)

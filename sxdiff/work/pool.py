@@ -17,6 +17,13 @@ Task = dict[str, Any]
 Progress = Callable[[int], None]
 
 
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1));"
+    " from sxdiff.work.worker import run; run()"
+)
+_ANSWERS = {"progress", "result", "input_error", "failed", "bug"}
+
+
 class WorkerDiedError(Exception):
     """The worker that had this task ended without an answer."""
 
@@ -127,14 +134,14 @@ class Pool:
         return self._start() if len(self._workers) < self._jobs else None
 
     def _start(self) -> _Worker:
-        number = self._started
+        number, prefix = self._started, f"w{self._started}_"
         self._started += 1
-        environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "sxdiff.work.worker", self._spool, f"w{number}_"],
+            # isolated, but with this process's path, so that it finds what was found here
+            [sys.executable, "-I", "-c", _START, json.dumps(_import_path()), self._spool, prefix],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
+            env={"PATH": os.defpath, "TZ": "UTC", "LC_ALL": _locale()},
             stderr=None if self._debug else subprocess.DEVNULL,
             bufsize=0,
             process_group=0,  # Ctrl-C is for the parent, which ends its workers
@@ -161,7 +168,13 @@ class Pool:
             *lines, rest = bytes(worker.buffer).split(b"\n")
             worker.buffer = bytearray(rest)
             for line in lines:
-                answer = json.loads(line)
+                answer = _answer(line)
+                if answer is None:
+                    ticket = worker.ticket
+                    self._end(worker, kill=True)
+                    if ticket is not None:
+                        yield ticket, WorkerDiedError("worker does not speak the protocol")
+                    break
                 if "progress" in answer:
                     if self._progress:
                         self._progress(answer["progress"])
@@ -180,6 +193,28 @@ class Pool:
         process.wait()
         process.stdout.close()
         del self._workers[worker.number]
+
+
+def _import_path() -> list[str]:
+    return [os.path.abspath(path) for path in sys.path if path]
+
+
+def _locale() -> str:
+    """The worker must turn names of files into the same text, and back."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return "C.UTF-8"
+    settings = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, settings), "C.UTF-8")
+
+
+def _answer(line: bytes) -> dict[str, Any] | None:
+    """What a worker says; None where hostile content has taken it over and it talks nonsense."""
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(answer, dict) and len(answer.keys() & _ANSWERS) == 1
+    return answer if known and isinstance(answer.get("progress", 0), int) else None
 
 
 def _value(answer: dict[str, Any], worker: int) -> Any:

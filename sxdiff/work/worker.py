@@ -1,6 +1,6 @@
 """A process that may die: reads tasks as JSON lines, one in, one out.
 
-Started as `python -I -m sxdiff.work.worker SPOOL PREFIX`. Everything that reads what an image
+Started by the pool as an isolated interpreter with SPOOL and PREFIX. Everything that reads what an image
 holds runs here; the parent survives whatever happens to it. No pickle goes either way.
 """
 
@@ -59,7 +59,8 @@ def _say(answers: Any, answer: dict[str, Any]) -> None:
         view = view[answers.write(view) :]
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """`main` for a process of its own."""
     try:
         main()
     except (KeyboardInterrupt, BrokenPipeError):

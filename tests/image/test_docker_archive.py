@@ -160,9 +160,7 @@ def test_a_root_may_hold_a_manifest_json_of_its_own(
     assert opened(tar_of(members)).form == "root-tar"
 
 
-def test_hybrids_that_disagree_are_noted(
-    sample: Sample, opened: Open, tar_of: TarOf
-) -> None:
+def test_hybrids_that_disagree_are_noted(sample: Sample, opened: Open, tar_of: TarOf) -> None:
     with tarfile.open(sample("buildkit-docker-a")) as archive:
         members: Members = {}
         for info in archive:

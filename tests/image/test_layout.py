@@ -271,9 +271,7 @@ def test_embedded_data_stands_for_a_missing_blob(layout: Layout, read: Read) -> 
         (7, "'data' is a number, not a string"),
     ],
 )
-def test_embedded_data_is_verified(
-    data: Any, words: str, layout: Layout, refused: Refused
-) -> None:
+def test_embedded_data_is_verified(data: Any, words: str, layout: Layout, refused: Refused) -> None:
     empty = layout.blob(b"{}", "application/vnd.oci.empty.v1+json", data=data)
     layout.entries = [layout.document({"config": empty, "layers": []}, OCI_MANIFEST)]
     assert words in refused()
@@ -415,9 +413,7 @@ def test_malformed_sizes(size: Any, layout: Layout, refused: Refused) -> None:
         (b'{"schemaVersion":1,"fsLayers":[]}', "is a Docker schema 1 manifest"),
     ],
 )
-def test_index_json_that_is_none(
-    text: bytes, words: str, layout: Layout, refused: Refused
-) -> None:
+def test_index_json_that_is_none(text: bytes, words: str, layout: Layout, refused: Refused) -> None:
     layout.files["index.json"] = text
     line = refused()
     assert line.startswith("index.json: ")
@@ -528,9 +524,7 @@ def test_layouts_that_lack_something(layout: Layout, read: Read, refused: Refuse
     assert refused().startswith("oci-layout: is not JSON")
 
 
-def test_no_mutation_of_a_document_is_a_crash(
-    layout: Layout, opened: Open, tmp_path: Path
-) -> None:
+def test_no_mutation_of_a_document_is_a_crash(layout: Layout, opened: Open, tmp_path: Path) -> None:
     """Documents with single bytes changed, their digests put right again."""
     import random
 

@@ -158,9 +158,7 @@ def test_layers_of_a_docker_archive_may_be_packed(sample: Sample, opened: Open) 
     assert layer.media_type == "application/vnd.docker.image.rootfs.diff.tar"
 
 
-def test_a_root_file_system_without_an_image(
-    sample: Sample, opened: Open, tmp_path: Path
-) -> None:
+def test_a_root_file_system_without_an_image(sample: Sample, opened: Open, tmp_path: Path) -> None:
     found = opened(sample("buildkit-rootfs"))
     assert (found.form, found.images, found.roles) == ("root-tar", (), {})
     assert found.plain_root == found.store.archive

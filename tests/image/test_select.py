@@ -36,7 +36,9 @@ def holding(*names: "str | tuple[str, ...]") -> Input:
 )
 def test_a_reference_names_one_image(reference: str, number: int) -> None:
     opened = holding(
-        "docker.io/library/core-x:latest", "docker.io/foo/bar:1", ("127.0.0.1:5055/sx/a:2", "other:3")
+        "docker.io/library/core-x:latest",
+        "docker.io/foo/bar:1",
+        ("127.0.0.1:5055/sx/a:2", "other:3"),
     )
     assert select(opened, reference) is opened.images[number]
 

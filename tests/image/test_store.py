@@ -98,9 +98,7 @@ def test_truncated_and_damaged_compression(
     assert compression in refused(path, spool)
 
 
-def test_a_bomb_is_refused(
-    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bomb_is_refused(tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     import zstandard
 
     monkeypatch.setattr("sxdiff.image.unpack._EARLY_BYTES", 1 << 20)
