@@ -15,7 +15,7 @@ from sxdiff.model import RUNGS, Blob, Difference, InputError, Limits, Problem, R
 from sxdiff.report.build import Report, ReportBuilder
 from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
 from sxdiff.work.members import Context
-from sxdiff.work.platforms import PlatformComparison, contents_promised_equal
+from sxdiff.work.platforms import PlatformComparison, contents_promised_equal, pair_layers
 from sxdiff.work.pool import Pool
 from sxdiff.work.spool import Spool
 
@@ -71,7 +71,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
             Pool(spool.directory, _jobs(options, inputs), observer, debug=options.debug) as pool,
             ReportBuilder(spool.directory) as builder,
         ):
-            reading = Reading(pool)
+            reading = Reading(pool, spool)
             context = Context(pool, spool, reading, builder, limits, options.debug)
             yield _Run((a, b), inputs, options, context).report()
 
@@ -203,6 +203,10 @@ class _Run:
         for pair in platforms:
             a, b = pair.a, pair.b
             index = a is not None and b is not None and not contents_promised_equal(a, b)
+            if a is not None and b is not None and index:
+                for i, j in pair_layers(a.layers, b.layers) or []:
+                    if not promised_equal(a.layers[i], b.layers[j]):
+                        reading.pair(a.layers[i], b.layers[j])
             for image, path in ((a, self._paths[0]), (b, self._paths[1])):
                 if image is None or (same and image is b and a is not None):
                     continue  # the other side's bytes are the same, and are verified

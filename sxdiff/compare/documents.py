@@ -29,15 +29,20 @@ def document_differences(
     """
     if a == b:
         return []
-    try:
-        comparison = _Comparison(format, a, b, derived or {})
-        trees = parse(a, limits), parse(b, limits)
-        comparison.compare("", *trees)
-        comparison.close(*trees)
-    except FormatError as error:
-        return [_bytes_difference(format, a, b, f"not compared as JSON: {error}")]
-    found = comparison.differences
-    return found or [_bytes_difference(format, a, b, "")]
+    trees: list[Json] = []
+    troubles: list[str | None] = []
+    for raw in (a, b):
+        try:
+            trees.append(parse(raw, limits))
+            troubles.append(None)
+        except FormatError as error:
+            troubles.append(f"not compared as JSON: {error}")
+    if len(trees) < 2:
+        return [_bytes_difference(format, a, b, troubles)]
+    comparison = _Comparison(format, a, b, derived or {})
+    comparison.compare("", *trees)
+    comparison.close(*trees)
+    return comparison.differences or [_bytes_difference(format, a, b, troubles)]
 
 
 @dataclass(slots=True)
@@ -264,6 +269,8 @@ def _canonical(raw: bytes, value: Json) -> bytes:
 
 
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=")
+_EXACT = ("platform", "variable")
+"""Sorts of identity that say that two elements are not the same."""
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 
 
@@ -297,7 +304,7 @@ def _pairs(a: list[bytes], b: list[bytes]) -> list[tuple[int, int]] | None:
 def _pairs_by_identity(
     a: list[tuple[str, bytes]], b: list[tuple[str, bytes]]
 ) -> list[tuple[int, int]]:
-    """Places of elements with one identity, in their order; steps of a history pair by place too.
+    """Places of elements with one identity, in their order; the rest pairs by place if it can.
 
     A platform or a variable that only one side has is no counterpart of another one.
     """
@@ -308,35 +315,49 @@ def _pairs_by_identity(
     for i, identity in enumerate(a):
         if places.get(identity):
             pairs.append((i, places[identity].pop(0)))
-    rest_a = [i for i in range(len(a)) if a[i][0] == "step" and i not in {i for i, _ in pairs}]
-    rest_b = [j for j in range(len(b)) if b[j][0] == "step" and j not in {j for _, j in pairs}]
+    rest_a = sorted(set(range(len(a))) - {i for i, _ in pairs})
+    rest_b = sorted(set(range(len(b))) - {j for _, j in pairs})
     if len(rest_a) == len(rest_b):
-        pairs += zip(rest_a, rest_b, strict=True)
+        rest = zip(rest_a, rest_b, strict=True)
+        pairs += [(i, j) for i, j in rest if a[i][0] not in _EXACT or b[j][0] not in _EXACT]
     return sorted(pairs)
+
+
+def _common(a: bytes, b: bytes) -> int:
+    """Length of the common beginning, by halving: long documents differ in little."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _differing(a: bytes, b: bytes) -> int:
     """Bytes between the common beginning and the common end, on the larger side."""
-    shorter = min(len(a), len(b))
-    head = 0
-    while head < shorter and a[head] == b[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and a[-1 - tail] == b[-1 - tail]:
-        tail += 1
-    return max(len(a), len(b)) - head - tail
+    head = _common(a, b)
+    return max(len(a), len(b)) - head - _common(a[head:][::-1], b[head:][::-1])
 
 
-def _bytes_difference(format: str, a: bytes, b: bytes, why: str) -> Difference:  # noqa: A002
+def _bytes_difference(
+    format: str,  # noqa: A002 - the report's word
+    a: bytes,
+    b: bytes,
+    troubles: list[str | None],
+) -> Difference:
     """The bytes from the first one that differs on, where no structure tells the difference."""
-    at = next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
-    )
-
-    def side(raw: bytes) -> Value:
-        begin = max(0, at - _AROUND)
-        excerpt = text_of(raw[begin : at + _AROUND])
-        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
-        return Value(why or None, (at, len(raw) - at), excerpt, len(raw), digest)
-
-    return Difference(f"{format}.encoding", side(a), side(b), bytes=_differing(a, b))
+    at = _common(a, b)
+    begin = max(0, at - _AROUND)
+    values = [
+        Value(
+            trouble,
+            (at, len(raw) - at),
+            text_of(raw[begin : at + _AROUND]),
+            len(raw),
+            f"sha256:{hashlib.sha256(raw).hexdigest()}",
+        )
+        for raw, trouble in zip((a, b), troubles, strict=True)
+    ]
+    return Difference(f"{format}.encoding", values[0], values[1], bytes=_differing(a, b))

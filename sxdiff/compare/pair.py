@@ -108,7 +108,9 @@ class _Side:
         return sorted(rest, key=lambda row: row[0])
 
 
-def _same_gaps(rests: list[list[tuple[int, Part]]]) -> list[tuple[tuple[int, Part], ...]]:
+def _same_gaps(
+    rests: list[list[tuple[int, Part]]],
+) -> list[tuple[tuple[int, Part], tuple[int, Part]]]:
     """Gaps of one size that lie behind other names on each side, taken out of `rests`."""
     free: dict[int, list[tuple[int, Part]]] = {}
     for row in rests[1]:

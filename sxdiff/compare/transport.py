@@ -212,12 +212,14 @@ class _Transport:
         self._tell("archive.extra", where, (value, None) if in_a else (None, value), size)
 
     def _pair(self, a: Listed, b: Listed) -> None:
-        if not _same(a.content, b.content):
-            role = self.a.roles.get(a.name)
-            if role is None or role[-1] in _OF_THE_CARRIER:
-                self._content(a, b, role)
-            else:
-                self.contents_differ = True
+        role = self.a.roles.get(a.name)
+        if role is not None and role[-1] not in _OF_THE_CARRIER:
+            # told by the graph, and gigabytes perhaps: what is named by its digest is not read
+            unlike = a.name != b.name or a.content.size != b.content.size
+            small = a.content.size <= _CHUNK
+            self.contents_differ |= unlike or (small and not _same(a.content, b.content))
+        elif not _same(a.content, b.content):
+            self._content(a, b, role)
         if a.header is not None and b.header is not None:
             raw = a.header.read(0, _MOST_HEADER), b.header.read(0, _MOST_HEADER)
             if raw[0] != raw[1]:
@@ -274,8 +276,10 @@ class _Transport:
         values = found.a.value if found.a else None, found.b.value if found.b else None
         part = _part(self.a, values[0])
         if part is not None and part == _part(self.b, values[1]):
-            # the old identifier of a layer is one of the config, too
-            routes = dict.fromkeys((part, (*part[:-1], "config")))
+            routes = [part]
+            if values[0] not in self.a.roles:
+                # a layer's old identifier, which is of the config, too (moby, image/spec/v1)
+                routes.append((*part[:-1], "config"))
             return tuple(route for route in routes if self._changed(route))
         if role is not None and values in copies:
             return ((*role[:-2], "config"),)

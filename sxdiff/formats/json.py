@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from sxdiff.model import FormatError, LimitError, Limits, Scalar, Span
 
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 250_000
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
@@ -92,7 +92,7 @@ class _Parser:
             raise LimitError(f"JSON: more than {_MOST_VALUES} values", self._at)
         first = self._skip_space()
         begin = self._at
-        if first in b"{[":
+        if first in (0x7B, 0x5B):
             if depth >= self._depth:
                 raise LimitError(f"JSON: nested deeper than {self._depth} levels", begin)
             return self._object(depth + 1) if first == 0x7B else self._array(depth + 1)

@@ -9,6 +9,7 @@ the member's own block last). Nothing here touches the member's content.
 """
 
 import re
+import zlib
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
@@ -108,9 +109,14 @@ def checksum_is_right(block: bytes, at: int | None = None) -> bool:
     Some historic writers summed signed characters; readers accept both.
     """
     stored = number(block[148:156], at)
+    # Adler-32's low half is one more than the sum modulo 65521, which 256 bytes cannot reach:
+    # so it is the sum, some ten times faster than sum()
+    halves = zlib.adler32(block[:256]) & 0xFFFF, zlib.adler32(block[256:]) & 0xFFFF
+    unsigned = halves[0] + halves[1] - 2 - sum(block[148:156]) + 256
+    if stored == unsigned:
+        return True
     rest = block[:148] + block[156:]
-    unsigned = sum(rest) + 256
-    return stored == unsigned or stored == unsigned - 256 * sum(byte > 0x7F for byte in rest)
+    return stored == unsigned - 256 * sum(byte > 0x7F for byte in rest)
 
 
 def text(field: bytes) -> bytes:

@@ -113,7 +113,10 @@ def _layer(
     blob = blobs.store.find(name)
     if blob is None:
         raise InputError(f"{blobs.store.path}: missing blob: layer {number} {shown(name)}")
-    compression = compression_of(blob.read(0, 8))
+    try:
+        compression = compression_of(blob.read(0, 8))
+    except OSError as error:
+        raise InputError(f"{blobs.at(name)}: {error.strerror}") from None
     return Layer(
         number=number,
         descriptor=None,

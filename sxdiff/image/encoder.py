@@ -8,6 +8,8 @@ from sxdiff.model import Blob, FormatError, Limits
 WHOLE_BYTES = 32 << 20
 """Up to this much content the whole stream is packed again; beyond it, its beginning."""
 _NOT_ZLIB = "not zlib at any level"
+_STORED = (b"\0", b"\1")
+"""How a stream begins whose first block is stored, whether it is the last one or not."""
 
 
 def fingerprint(blob: Blob, limits: Limits) -> str | None:
@@ -20,7 +22,9 @@ def fingerprint(blob: Blob, limits: Limits) -> str | None:
     unpacked = Unpacked(blob, limits)
     if unpacked.compression != "gzip" or "ng" in zlib.ZLIB_RUNTIME_VERSION:
         return None  # zlib-ng under zlib's name packs otherwise: nothing can be proved with it
-    start = _deflate_at(blob.read(0, 64 << 10))
+    start = _deflate_at(blob.read(0, 512 << 10))
+    # how zlib cuts stored blocks depends on its caller's buffers: a mismatch proves nothing
+    otherwise = None if blob.read(start, 1)[:1] in _STORED else _NOT_ZLIB
     candidates = {
         level: (zlib.compressobj(level, zlib.DEFLATED, -15), start) for level in range(10)
     }
@@ -37,7 +41,7 @@ def fingerprint(blob: Blob, limits: Limits) -> str | None:
                     candidates[level] = (packer, at + len(packed))
             if not candidates:
                 # behind the first member's end no level can be right
-                return None if unpacked.gzip_members else _NOT_ZLIB
+                return None if unpacked.gzip_members else otherwise
             if read >= WHOLE_BYTES:
                 complete = False
                 break
@@ -54,7 +58,7 @@ def fingerprint(blob: Blob, limits: Limits) -> str | None:
             if blob.read(at, len(rest)) != rest or end - at - len(rest) != 8:
                 del candidates[level]
     if not candidates:
-        return _NOT_ZLIB
+        return otherwise
     names = "zlib level " + " or ".join(str(level) for level in candidates)
     extent = "the whole stream" if complete else f"its first {read} bytes of content"
     return f"{names} (packing {extent} again gives the same bytes)"

@@ -43,6 +43,7 @@ class Files:
         self._tell = tell
         self._debug = debug
         self._pairs: list[Pair] = []
+        self._kept: dict[Blob, dict[int, int]] = {}
         self._bytes = 0
 
     def add(self, pair: Pair) -> None:
@@ -75,6 +76,8 @@ class Files:
                 blobs[number] = Blob(path, 0, row.size)
             elif layer.scanned["compression"] == "none":
                 blobs[number] = layer.blob.part(row.data_at, row.size)
+            elif (at := self._kept_at(layer, row)) is not None:
+                blobs[number] = Blob(layer.scanned["kept_path"], at, row.size)
             else:
                 groups.setdefault(layer.blob, []).append(number)
         tasks: list[dict[str, Any]] = []
@@ -102,6 +105,12 @@ class Files:
                 blobs[n] = places[wanted[n][1].data_at, wanted[n][1].size]
         return [blob for blob in blobs if blob is not None]
 
+    def _kept_at(self, layer: ReadLayer, row: Row) -> int | None:
+        """Where the first pass has kept this member's content, if it has."""
+        if layer.blob not in self._kept:
+            self._kept[layer.blob] = dict(layer.scanned["kept"])
+        return self._kept[layer.blob].get(row.data_at)
+
     def _look(self, jobs: list[tuple[Pair, Blob, Blob]]) -> None:
         batches = list(_batches(jobs))
         again: list[list[tuple[Pair, Blob, Blob]]] = []
@@ -119,10 +128,8 @@ class Files:
 
     def _told(self, batch: list[tuple[Pair, Blob, Blob]], answer: list[Any]) -> None:
         for (pair, _, _), found in zip(batch, answer, strict=True):
-            node = None if found is None else node_from_json(found)
-            if node is None:
-                raise RuntimeError(f"{pair.path}: digests differ, contents do not")
-            self._tell(pair, node)
+            # what is stored of two sparse files may be the same where their maps differ
+            self._tell(pair, _undescribed(pair) if found is None else node_from_json(found))
 
     def _trouble(
         self,
@@ -165,12 +172,14 @@ def _task(batch: list[tuple[Pair, Blob, Blob]]) -> dict[str, Any]:
     }
 
 
-def _undescribed(pair: Pair, error: Exception) -> Node:
+def _undescribed(pair: Pair, error: Exception | None = None) -> Node:
     """What is certain of a pair that could not be looked into: that it differs."""
-    what = {
-        WorkerDiedError: "the worker that looked into it died",
-        TaskFailedError: f"looking into it failed: {error}",
-    }.get(type(error), "looking into it met an error of sxdiff's own (run with --debug)")
+    what = "looking into it met an error of sxdiff's own (run with --debug)"
+    if isinstance(error, WorkerDiedError):
+        what = "the worker that looked into it died"
+    elif isinstance(error, TaskFailedError):
+        what = f"looking into it failed: {error}"
+    problem = Problem((), "worker", what, "compared by digest only")
 
     def value(row: Row) -> Value:
         digest = f"blake3:{row.content.hex()}" if row.content else None
@@ -185,5 +194,5 @@ def _undescribed(pair: Pair, error: Exception) -> Node:
             ),
         ),
         (),
-        (Problem((), "worker", what, "compared by digest only"),),
+        (problem,) if error else (),
     )

@@ -6,8 +6,10 @@ from typing import Any
 
 from sxdiff.compare.index import Members
 from sxdiff.image.graph import Layer
+from sxdiff.image.unpack import compression_of
 from sxdiff.model import Blob, InputError
 from sxdiff.work.pool import Pool, Task
+from sxdiff.work.spool import Spool
 from sxdiff.work.tasks import blob_to_json
 
 DIRECTORY = "inode/directory"
@@ -61,8 +63,10 @@ class ReadLayer:
 class Reading:
     """What has to be read, then what was found. Blobs are named by where they lie."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, spool: Spool) -> None:
         self._pool = pool
+        self._spool = spool
+        self._pairs: list[tuple[Blob, Blob]] = []
         self._tasks: dict[Blob, Task] = {}
         self._twins: dict[Blob, Blob] = {}
         self._found: dict[Blob, dict[str, Any]] = {}
@@ -102,6 +106,22 @@ class Reading:
                     f"{name}: one blob with two diff_ids, {task['diff_id']} and {layer.diff_id}"
                 )
 
+    def pair(self, a: Layer, b: Layer) -> None:
+        """Have two layers read side by side, each keeping what the other has otherwise."""
+        if a.blob is not None and b.blob is not None and a.blob != b.blob:
+            self._pairs.append((a.blob, b.blob))
+
+    def _keep(self) -> None:
+        for a, b in self._pairs:
+            tasks = [self._tasks.get(blob, {}) for blob in (a, b)]
+            if any(task.get("task") != "scan" or "keep" in task for task in tasks) or all(
+                compression_of(blob.read(0, 8)) in ("none", "gzip") for blob in (a, b)
+            ):
+                continue  # spans of these are fetched without reading all again
+            one, other = self._spool.new(), self._spool.new()
+            tasks[0]["keep"] = [one, other, self._spool.new()]
+            tasks[1]["keep"] = [other, one, self._spool.new()]
+
     def want_digest(self, blob: Blob, digest: str, name: str) -> None:
         """Have the bytes of a blob that is no layer verified."""
         self._tasks.setdefault(blob, self._hash(blob, digest, name))
@@ -115,6 +135,7 @@ class Reading:
 
     def run(self) -> None:
         """Do what is wanted, largest first. Raises the first InputError."""
+        self._keep()
         order = sorted(self._tasks, key=lambda blob: (-blob.size, blob.path, blob.offset))
         self.total += sum(blob.size for blob in order)
         answers = self._pool.all([self._tasks[blob] for blob in order])

@@ -15,6 +15,7 @@ from sxdiff.compare.index import PADDING, SCHEMA, SPARSE, open_index, pack_recor
 from sxdiff.formats import tar
 from sxdiff.image.unpack import Unpacked
 from sxdiff.model import Fact, FormatError, InputError, Limits, text_of
+from sxdiff.work.keeper import Keeper
 
 _INSERT = "INSERT INTO member VALUES (?,?,0,?,?,?,?,?,?,?,?,?,?,?)"
 _NUMBER_DUPLICATES = """
@@ -47,6 +48,9 @@ class Scan:
     """Span of what stands behind the last member."""
     end_told: str = ""
     index: str | None = None
+    kept: list[tuple[int, int]] = field(default_factory=list)
+    """What a `Keeper` kept: where a member's data starts, where that is in the kept file."""
+    kept_path: str | None = None
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -108,6 +112,7 @@ def scan(
     index: str | None,
     limits: Limits,
     progress: Callable[[int], None],
+    keeper: Keeper | None = None,
 ) -> Scan:
     """Read a layer: verify `digest` (packed) and `diff_id` (unpacked), index its members.
 
@@ -134,6 +139,8 @@ def scan(
     def observe(chunk: bytes) -> None:
         if not same:
             unpacked_hash.update(chunk)
+        if keeper:
+            keeper.exchange(unpacked.size)
 
     def promised(what: str, expected: str | None, found: str) -> None:
         if expected is not None and expected != found:
@@ -146,7 +153,7 @@ def scan(
     trouble: FormatError | None = None
     try:
         try:
-            _Members(stream, result, limits).read(index)
+            _Members(stream, result, limits, keeper).read(index)
         except _TarError as error:
             trouble = error
         stream.pump(1 << 62, None)
@@ -161,6 +168,8 @@ def scan(
         if index is not None:
             raise InputError(f"{name}: {trouble}")
         result.problems.append(("tar", str(trouble)))
+    if keeper:
+        result.kept = keeper.spans
     result.unpacked = unpacked.size
     result.facts = unpacked.facts
     return result
@@ -182,7 +191,10 @@ class _TarError(FormatError):
 class _Members:
     """The walk over a tar stream's members."""
 
-    def __init__(self, stream: _Stream, result: Scan, limits: Limits) -> None:
+    def __init__(
+        self, stream: _Stream, result: Scan, limits: Limits, keeper: Keeper | None = None
+    ) -> None:
+        self._keeper = keeper
         self._stream = stream
         self._result = result
         self._limits = limits
@@ -314,9 +326,7 @@ class _Members:
             content, residue, stored = self._sparse(header, size)
             residue = SPARSE + residue
         elif kind == tar.REGULAR or kind not in tar.TYPE_NAMES:
-            hashed = blake3()
-            stored = stream.pump(size, hashed.update)
-            content = hashed.digest()
+            content, stored = self._hashed(path, data_at, size)
         else:
             stored = 0
         if stored < size:
@@ -327,7 +337,7 @@ class _Members:
         self._cut = -size % tar.BLOCK - len(padding)
         if self._index is None:
             return
-        if padding.strip(b"\0"):
+        if not tar.ZERO_BLOCK.startswith(padding):
             residue = (residue or PADDING) + padding
         self._note(path)
         if kind == tar.HARD_LINK:
@@ -358,8 +368,26 @@ class _Members:
         if self._batch_size >= _BATCH_BYTES or len(self._rows) >= _ROWS:
             self._flush()
 
+    def _hashed(self, path: bytes, data_at: int, size: int) -> tuple[bytes, int]:
+        """Digest of a member's data, and how much of it there was."""
+        hashed = blake3()
+        keeper = self._keeper
+        if keeper is None or not keeper.wants(size):
+            stored = self._stream.pump(size, hashed.update)
+            return hashed.digest(), stored
+        pieces: list[memoryview] = []
+
+        def both(piece: memoryview) -> None:
+            hashed.update(piece)
+            pieces.append(piece)
+
+        stored = self._stream.pump(size, both)
+        digest = hashed.digest()
+        keeper.member(path, digest, data_at, pieces)
+        return digest, stored
+
     def _note(self, path: bytes) -> None:
-        if b".." in path.split(b"/"):
+        if b".." in path and b".." in path.split(b"/"):
             self._stepping_out += 1
             if self._stepping_out <= _MOST_TOLD:
                 shown = text_of(path[:200])

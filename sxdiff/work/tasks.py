@@ -65,10 +65,12 @@ class Tasks:
     def do_scan(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
         """Read, verify and index one layer: a `Scan` as a dictionary."""
         from sxdiff.image.unpack import Unpacked  # noqa: PLC0415 - start-up time
+        from sxdiff.work.keeper import Keeper  # noqa: PLC0415 - start-up time
         from sxdiff.work.scan import scan  # noqa: PLC0415 - start-up time
 
         blob = _blob(task["blob"])
         unpacked = Unpacked(blob, limits)
+        keeper = Keeper(*task["keep"]) if "keep" in task else None
         found = scan(
             unpacked,
             name=task["name"],
@@ -77,7 +79,11 @@ class Tasks:
             index=self._spool.new() if task["index"] else None,
             limits=limits,
             progress=self._progress,
+            keeper=keeper,
         )
+        if keeper:
+            keeper.close()
+            found.kept_path = task["keep"][2]
         if task["index"]:
             self._unpacked[json.dumps(task["blob"])] = unpacked
         return asdict(found)

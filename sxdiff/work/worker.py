@@ -1,7 +1,7 @@
 """A process that may die: reads tasks as JSON lines, one in, one out.
 
-Started by the pool as an isolated interpreter with SPOOL and PREFIX. Everything that reads what an image
-holds runs here; the parent survives whatever happens to it. No pickle goes either way.
+Started by the pool as an isolated interpreter with SPOOL and PREFIX. Everything that reads what an
+image holds runs here; the parent survives whatever happens to it. No pickle goes either way.
 """
 
 import json

@@ -264,8 +264,8 @@ def test_no_byte_of_the_carrier_changes_unseen(name: str, compare: Compare) -> N
         changed = bytearray(data)
         changed[at] ^= 0x01
         if header is not None and not 148 <= at - header < 156:
-            if at % 3 and data[at] == 0 and data[at - 1] == 0:
-                continue  # most of a header is zeros: every third of them will do
+            if at % 11 and data[at] == 0 and data[at - 1] == 0:
+                continue  # most of a header is zeros: every eleventh of them will do
             changed[header + 148 : header + 156] = b" " * 8
             total = sum(changed[header : header + 512])
             changed[header + 148 : header + 156] = b"%07o\0" % total
@@ -275,4 +275,4 @@ def test_no_byte_of_the_carrier_changes_unseen(name: str, compare: Compare) -> N
             continue
         tried += 1
         assert found, at
-    assert tried > 1000
+    assert tried > 500

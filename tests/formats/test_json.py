@@ -14,7 +14,11 @@ from sxdiff.model import FormatError, LimitError, Limits
 LIMITS = Limits()
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda below: st.lists(below) | st.dictionaries(st.text(), below),
     max_leaves=20,
 )
@@ -53,7 +57,7 @@ def test_it_refuses_what_the_standard_library_refuses() -> None:
     chance = random.Random(3)  # noqa: S311 - reproducible
     raw = json.dumps({"a": [1, -2.5e3, "x\n\u00e9\U0001f600", None], "b": {"c": True}}).encode()
     alphabet = b'{}[],:"\\019-+.eEutfn \t\x00\x1f\x7f\xc3\xa9\xff/d8'
-    for _ in range(20_000):
+    for _ in range(10_000):
         data = bytearray(raw)
         for _ in range(chance.choice((1, 2, 3))):
             at = chance.randrange(len(data))
@@ -98,8 +102,8 @@ def test_limits() -> None:
         parse(b"[" * 1_000_000, LIMITS)
     with pytest.raises(LimitError, match="beyond 10"):
         parse(b"[1, 2, 3, 4]", Limits(document_bytes=10))
-    with pytest.raises(LimitError, match="more than 1000000 values"):
-        parse(b"[" + b"0," * 1_000_000 + b"0]", LIMITS)
+    with pytest.raises(LimitError, match="more than 250000 values"):
+        parse(b"[" + b"0," * 250_000 + b"0]", LIMITS)
 
 
 @pytest.mark.parametrize(

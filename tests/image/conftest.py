@@ -87,13 +87,14 @@ class Layout:
     ) -> dict[str, Any]:
         """An image manifest of so many layers; its descriptor."""
         parts = [self.layer(f"layer {number}".encode()) for number in range(layers)]
+        media_type = "application/vnd.oci.image.manifest.v1+json"
         value = {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "mediaType": media_type,
             "config": self.config([part["digest"] for part in parts], **config),
             "layers": parts,
         }
-        return self.document(value, value["mediaType"], **(entry or {}))
+        return self.document(value, media_type, **(entry or {}))
 
     def index(self, entries: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         value = {"schemaVersion": 2, "manifests": entries}

@@ -170,11 +170,12 @@ def test_hybrids_that_disagree_are_noted(sample: Sample, opened: Open, tar_of: T
     found = opened(tar_of(members))
     assert (found.form, found.problems) == ("docker-oci-archive", ())
     entry = json.loads(members["manifest.json"])[0]
-    for change in (
+    changes: list[Members] = [
         {"Layers": []},
         {"Layers": [f"blobs/sha256/{HEX}"]},
         {"Config": f"blobs/sha256/{HEX}"},
-    ):
+    ]
+    for change in changes:
         members["manifest.json"] = json.dumps([{**entry, **change}]).encode()
         found = opened(tar_of(members))
         assert [problem.kind for problem in found.problems] == ["hybrid"]

@@ -573,7 +573,7 @@ def test_no_mutation_of_a_document_is_a_crash(layout: Layout, opened: Open, tmp_
             accepted += bool(opened(path).images)
         except InputError as error:
             line = str(error)
-            assert line.startswith(f"{path}: ")  # noqa: PT017
-            assert line.isprintable()  # noqa: PT017
-            assert len(line) < 1000  # noqa: PT017
+            assert line.startswith(f"{path}: ")
+            assert line.isprintable()
+            assert len(line) < 1000
     assert 100 < accepted < 3900

@@ -386,7 +386,7 @@ def test_any_bytes_give_a_store_or_one_line(sample: Sample, tmp_path: Path, spoo
             for name in ("manifest.json", *store.names):
                 store.find(name)
         except InputError as error:
-            assert str(error).isprintable()  # noqa: PT017
+            assert str(error).isprintable()
 
 
 def test_struct_of_a_store(sample: Sample, spool: Spool) -> None:

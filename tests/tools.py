@@ -1,0 +1,25 @@
+"""Real tools that tests compare with."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def need(*names: str) -> None:
+    """Skip the test where one of these is missing; fail it where they must be there (.ci/run)."""
+    for name in names:
+        if shutil.which(name) is None:
+            if os.environ.get("SXDIFF_REQUIRE_TOOLS"):
+                pytest.fail(f"{name} is not installed")
+            pytest.skip(f"{name} is not installed")
+
+
+def run(*words: str | Path, cwd: Path | None = None, check: bool = True) -> str:
+    """Run a tool; what it says on standard output."""
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(map(str, words))}: {done.stdout}{done.stderr}")
+    return done.stdout
