@@ -45,8 +45,8 @@ class LimitError(FormatError):
 class Limits:
     """Bounds on work, each far beyond what a real image needs; reaching one is a `Problem`."""
 
-    document_bytes: int = 16 << 20
-    """Size of one JSON document of the image graph (index, manifest, config)."""
+    document_bytes: int = 4 << 20
+    """Size of one JSON document of the image graph; registries take no larger manifest."""
     document_depth: int = 64
     """Nesting of arrays and objects in such a document."""
     index_depth: int = 8
@@ -63,7 +63,7 @@ class Limits:
     """Holes of one sparse tar member that are hashed as zeros."""
     file_differences: int = 2000
     """Differences told in one file; the rest is counted in one closing difference."""
-    text_bytes: int = 64 << 20
+    text_bytes: int = 8 << 20
     """Size up to which a text is compared line by line."""
 
 

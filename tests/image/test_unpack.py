@@ -103,22 +103,20 @@ def test_chunks_stay_small(tmp_path: Path, packing: str) -> None:
 @pytest.mark.parametrize("packing", [name for name in PACKED if name != "none"])
 def test_a_cut_stream_is_an_error(tmp_path: Path, packing: str) -> None:
     data = PACKED[packing](SMALL)
-    whole_streams = {"gzip of members": 1, "zstd of frames": 2}.get(packing, 1)
-    for size in range(6, len(data), max(1, len(data) // 400)):
-        path = tmp_path / "cut"
+    path = tmp_path / "cut"
+    errors = 0
+    for size in range(6, len(data), max(1, len(data) // 300)):
         path.write_bytes(data[:size])
         stream = Unpacked(blob_of(path), LIMITS)
-        if stream.compression == "none":
-            continue
         try:
             content = b"".join(stream.chunks())
         except FormatError:
+            errors += 1
             continue
         # only between two streams is there a good end
-        assert whole_streams
-        assert SMALL.startswith(content)
-        assert content in (SMALL[:999], SMALL[:77_777], b"")
-        assert "of streams" in packing or "of frames" in packing
+        assert packing.endswith(("of streams", "of frames"))
+        assert content in (SMALL[:999], b"")
+    assert errors > 100
 
 
 @pytest.mark.parametrize("packing", PACKED)
