@@ -142,7 +142,7 @@ class _Run:
         for number, (one, other) in enumerate(found, 1):
             names = (one or other or _EMPTY).names
             route: Route = () if len(found) == 1 else (names[0] if names else f"image {number}",)
-            if one is None or other is None:
+            if (one is None or other is None) and not (one or other or _EMPTY).platforms:
                 side = "a" if other is None else "b"
                 value = Value((one or other or _EMPTY).root)
                 self._builder.add(
@@ -294,9 +294,13 @@ class _Run:
     def _compare_indexes(self, a: Image, b: Image, route: Route) -> bool:
         """Tell what indexes and attestations say differently; are the roots the same?"""
         self._attestations(a, b, route)
-        left = [one for one in a.indexes if one.role != "index.json" or not route]
-        right = [one for one in b.indexes if one.role != "index.json" or not route]
-        if left and right and len(left) != len(right):
+        left, right = list(a.indexes), list(b.indexes)
+        if route:
+            # several images share index.json: it is nobody's own
+            left = [one for one in left if one.role != "index.json"]
+            right = [one for one in right if one.role != "index.json"]
+        nested_otherwise = bool(left and right) and len(left) != len(right)
+        if nested_otherwise:
             values = (Value(len(left) - 1), Value(len(right) - 1))
             self._builder.add(
                 (*route, "index"),
@@ -305,12 +309,10 @@ class _Run:
                 None,
                 True,
             )
-        count = 0
-        for one, other in zip(left, right, strict=False):
-            count += one.role != "index.json"
-            if one.raw == other.raw or one.role != other.role:
+        nesting = ((*route, "index"),)
+        for one, other, name in _index_pairs(left, right):
+            if one.raw == other.raw:
                 continue
-            name = "index.json" if one.role == "index.json" else _index_name(count)
             derived = self._index_roots(one, a, route)
             for key, routes in self._index_roots(other, b, route).items():
                 derived[key] = tuple(dict.fromkeys(derived.get(key, ()) + routes))
@@ -320,6 +322,10 @@ class _Run:
                         dict.fromkeys(r for routes in derived.values() for r in routes)
                     )
                 }
+            if nested_otherwise and name == "index.json":
+                for number in range(len(one.value.get("manifests", ()))):
+                    for key in ("mediaType", "digest", "size", "platform"):
+                        derived[f"/manifests/{number}/{key}"] = nesting
             for found in document_differences(
                 "index", one.raw, other.raw, self._context.limits, derived=derived
             ):
@@ -384,7 +390,12 @@ class _Run:
 
     def _transport(self, sums: tuple[str | None, str | None]) -> None:
         a, b = self._inputs
-        for found in transport_differences(a, b, self._context.limits):
+        told = transport_differences(a, b, self._context.limits)
+        other_form = any(found.kind == "archive.form" for found in told)
+        for found in told:
+            if other_form and found.kind in ("archive.header", "archive.order"):
+                # every form names, orders and labels its members in its own way
+                found = replace(found, derived=True, derived_from=(("archive",),))  # noqa: PLW2901
             self._builder.add(("archive",), "archive", found, None, True)
         if not self._builder.count:
             # the promise that bytes which differ are always told, whatever was overlooked
@@ -469,6 +480,17 @@ def _normal(platform: str) -> str:
 
 def _index_name(number: int) -> str:
     return "index" if number == 1 else f"index {number}"
+
+
+def _index_pairs(a: list[Document], b: list[Document]) -> Iterator[tuple[Document, Document, str]]:
+    """index.json with index.json; nested indexes from the innermost outwards."""
+    if a and b and a[0].role == b[0].role == "index.json":
+        yield a[0], b[0], "index.json"
+    left, right = ([one for one in side if one.role != "index.json"] for side in (a, b))
+    depth = min(len(left), len(right))
+    pairs = zip(left[len(left) - depth :], right[len(right) - depth :], strict=True)
+    for number, (one, other) in enumerate(pairs, 1):
+        yield one, other, _index_name(number)
 
 
 def _attestation_name(image: Image, number: int) -> str:

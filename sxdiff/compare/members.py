@@ -78,10 +78,10 @@ def header_differences(
     skipped = set() if tar_bytes else set(_NOT_IN_DIRECTORIES)
     if moved:
         skipped.add("tar.name")
-    if not tar_bytes and (a_header.whole_seconds or b_header.whole_seconds):
-        unit = 10**9
-        if a_header.mtime // unit == b_header.mtime // unit:
-            skipped.add("tar.mtime")
+    if not tar_bytes and a.type == b.type == tar.HARD_LINK and a.link == b.link:
+        skipped.add("tar.linkname")  # `./x` and `x`
+    if not tar_bytes and tar.same_time(a_header, b_header):
+        skipped.add("tar.mtime")
     if a_header.type != b_header.type:
         # told as file.type
         skipped |= {"tar.linkname", "tar.size"}
@@ -151,7 +151,12 @@ def _spelling(
                 checksum = found
                 continue
             told = True
-            follows = other_dialect and key[1] in _DIALECT_FIELDS
+            follows = (other_dialect and key[1] in _DIALECT_FIELDS) or (
+                # the size of an extended header follows from its records
+                key[1].startswith(tar.EXTENDED)
+                and key[1].endswith(" size")
+                and [record[:2] for record in a.pax] != [record[:2] for record in b.pax]
+            )
             yield replace(found, derived=True) if follows else found
     if [key for key, _, _ in a.pax] != [key for key, _, _ in b.pax]:
         one_order, other_order = [key for key, _, _ in a.pax], [key for key, _, _ in b.pax]

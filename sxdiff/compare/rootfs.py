@@ -248,11 +248,9 @@ def _shape(row: RootRow) -> tuple[bytes, bytes]:
 
 
 def _same_metadata(a: Header, b: Header) -> bool:
-    coarse = a.whole_seconds or b.whole_seconds
-    unit = 10**9 if coarse else 1
     return (
         a.permissions == b.permissions
         and (a.uid, a.gid) == (b.uid, b.gid)
-        and a.mtime // unit == b.mtime // unit
+        and tar.same_time(a, b)
         and a.xattrs == b.xattrs
     )

@@ -293,6 +293,8 @@ class _Transport:
 
     def _order(self, left: Mapping[_Key, Listed], right: Mapping[_Key, Listed]) -> None:
         """Order by role; where both sides sort by name, another digest is another place."""
+        if self.a.store.archive is None or self.b.store.archive is None:
+            return  # a directory has no order
         a = [key for key in left if key in right]
         b = [key for key in right if key in left]
         names = [left[key].name for key in a], [right[key].name for key in b]

@@ -77,7 +77,12 @@ _PAX_KIND: Mapping[str, str] = {
 """PAX keys that overrule a header field: a difference of the field's meaning tells them too."""
 
 _XATTR_STAR, _XATTR_LIBARCHIVE = "SCHILY.xattr.", "LIBARCHIVE.xattr."
-_ACL_KEYS = ("SCHILY.acl.access", "SCHILY.acl.default", "SCHILY.acl.ace")
+_ACL_KEYS: Mapping[str, str] = {
+    "SCHILY.acl.access": "system.posix_acl_access",
+    "SCHILY.acl.default": "system.posix_acl_default",
+    "SCHILY.acl.ace": "",
+}
+"""ACLs that tar keeps as text, and the attribute that says the same ("" where none does)."""
 _URL_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _TIME = re.compile(rb"-?[0-9]+(?:\.[0-9]*)?\Z")
 
@@ -304,7 +309,7 @@ class Header:
                 "linkpath", long_link if long_link is not None else text(field("linkname"))
             ),
             device=(value("devmajor"), value("devminor")) if flag in b"34" else (0, 0),
-            xattrs=_xattrs(records),
+            xattrs=_xattrs(records, value("mode")),
             pax=pax,
             blocks=blocks,
             sparse=sparse,
@@ -317,7 +322,7 @@ class Header:
         return self.mode & 0o7777
 
 
-def _xattrs(records: Mapping[str, bytes]) -> tuple[tuple[str, bytes], ...]:
+def _xattrs(records: Mapping[str, bytes], mode: int) -> tuple[tuple[str, bytes], ...]:
     """Extended attributes, then ACLs that are kept as text, by name.
 
     libarchive writes each attribute twice: as star does, and in records of its own, in base64 and
@@ -331,7 +336,16 @@ def _xattrs(records: Mapping[str, bytes]) -> tuple[tuple[str, bytes], ...]:
         bare = key.removeprefix(_XATTR_LIBARCHIVE)
         if bare != key and _XATTR_STAR + bare not in records:
             found.setdefault(*_libarchive_xattr(key, content))
-    acls = [(key, content) for key, content in records.items() if key in _ACL_KEYS]
+    acls = []
+    for key, content in records.items():
+        name = _ACL_KEYS.get(key)
+        if name is None or name in found:
+            continue
+        binary = acl_binary(content) if name else None
+        if binary is None:
+            acls.append((key, content))
+        elif binary != _acl_of_mode(mode) or not name.endswith("_access"):
+            found[name] = binary
     return (*sorted(found.items()), *sorted(acls))
 
 
@@ -384,6 +398,14 @@ def _sparse_map_0_0(pax: tuple[tuple[str, bytes, Span], ...], at: int) -> tuple[
         raise FormatError("GNU.sparse.offset or numbytes is no number", at) from None
 
 
+def same_time(a: Header, b: Header) -> bool:
+    """Is the time equal to the precision that both hold? GNU tar cuts fractions, Go rounds."""
+    if a.whole_seconds == b.whole_seconds:
+        return a.mtime == b.mtime
+    whole, fine = (a.mtime, b.mtime) if a.whole_seconds else (b.mtime, a.mtime)
+    return whole // 10**9 in (fine // 10**9, (fine + 5 * 10**8) // 10**9)
+
+
 def time_value(value: int) -> Scalar:
     """Nanoseconds as the report says them: whole seconds as a number, else decimal text."""
     seconds, part = divmod(value, 10**9)
@@ -424,6 +446,52 @@ def capability_text(value: bytes) -> str:
 _ACL_TAGS = {1: "user:", 2: "user:{}", 4: "group:", 8: "group:{}", 16: "mask:", 32: "other:"}
 
 
+_ACL_ENTRY = re.compile(
+    rb"(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-])(?::([0-9]{1,10}))?\Z"
+)
+
+
+def acl_binary(text: bytes) -> bytes | None:
+    """An ACL that star or GNU tar wrote as text, as the kernel's xattr has it.
+
+    None where an entry is not understood, or names a user or group without a number.
+    """
+    entries = []
+    for line in re.split(rb"[,\n]", text):
+        entry = line.partition(b"#")[0].strip()
+        if not entry:
+            continue
+        found = _ACL_ENTRY.match(entry)
+        if not found:
+            return None
+        letter, qualifier = found[1][:1], found[4] or found[2]
+        if found[2] and not qualifier.isdigit():
+            return None
+        tag = {b"u": 1, b"g": 4, b"m": 16, b"o": 32}[letter] << bool(found[2])
+        identity = int(qualifier) if found[2] else 0xFFFFFFFF
+        bits = sum(bit for right, bit in zip(found[3], (4, 2, 1), strict=True) if right != 0x2D)
+        if identity > 0xFFFFFFFF:
+            return None
+        entries.append((tag, identity, bits))
+    packed = [
+        tag.to_bytes(2, "little") + bits.to_bytes(2, "little") + identity.to_bytes(4, "little")
+        for tag, identity, bits in sorted(entries)
+    ]
+    return b"\2\0\0\0" + b"".join(packed)
+
+
+def _acl_of_mode(mode: int) -> bytes:
+    """The basic ACL, which says what the mode says and is no attribute of its own."""
+    said = [b"ugo"[i : i + 1] + b"::" + _RIGHTS[mode >> 6 - 3 * i & 7] for i in range(3)]
+    return acl_binary(b",".join(said)) or b""
+
+
+_RIGHTS = tuple(
+    bytes(c if bits & m else 0x2D for c, m in zip(b"rwx", (4, 2, 1), strict=True))
+    for bits in range(8)
+)
+
+
 def acl_text(value: bytes) -> str:
     """system.posix_acl_* (version 2, little endian entries) in getfacl's short notation."""
     if len(value) % 8 != 4 or value[:4] != b"\2\0\0\0":
@@ -446,6 +514,8 @@ def xattr_value(name: str, value: bytes) -> str:
         return capability_text(value)
     if name.startswith("system.posix_acl_"):
         return acl_text(value)
+    if name.startswith("SCHILY.acl."):
+        return ",".join(text_of(value).split())
     stripped = value.rstrip(b"\0") if value.count(b"\0") == 1 else value
     return text_of(stripped) if stripped.decode(errors="replace").isprintable() else value.hex()
 
@@ -537,7 +607,7 @@ def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]
         elif key.startswith(_XATTR_LIBARCHIVE):
             kind = f"tar.xattr {_libarchive_xattr(key, content)[0]}"
         elif key in _ACL_KEYS:
-            kind = f"tar.xattr {key}"
+            kind = f"tar.xattr {_ACL_KEYS[key] or key}"
         printable = content.decode(errors="replace").isprintable()
         shown = text_of(content) if printable else content.hex()
         yield kind, Fact("tar.pax", shown, (base + start, size), name=key)

@@ -76,6 +76,9 @@ class MemberComparison:
         lonely = _Lonely(self._context.spool.new())
         try:
             for one, other in rows:
+                present = one or other
+                if not self._tar_bytes and present is not None and present[1].path == b"":
+                    continue  # a directory's own entry is the place that it was unpacked to
                 if one is not None and other is not None:
                     self._pair(one, other)
                 elif one is not None:

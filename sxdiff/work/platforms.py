@@ -6,6 +6,7 @@ from typing import Any
 from sxdiff.compare.documents import document_differences
 from sxdiff.compare.index import Members
 from sxdiff.compare.rootfs import Root, rung
+from sxdiff.formats.tar import BLOCK
 from sxdiff.image.graph import Document, Layer, PlatformImage
 from sxdiff.model import (
     Difference,
@@ -56,6 +57,9 @@ def contents_promised_equal(a: PlatformImage, b: PlatformImage) -> bool:
     return len(a.layers) == len(b.layers) and all(
         _same_content(left, right) for left, right in zip(a.layers, b.layers, strict=True)
     )
+
+
+_GNU_RECORD = 20 * BLOCK
 
 
 class PlatformComparison:
@@ -176,12 +180,22 @@ class PlatformComparison:
                         manifest[f"/layers/{index}/digest"] = routes
                         manifest[f"/layers/{index}/size"] = routes
                     config[f"/rootfs/diff_ids/{index}"] = routes
+                    if self._compression_follows(i, j):
+                        manifest[f"/layers/{index}/mediaType"] = routes
         # a config that differs in diff_ids only follows from the layers in its turn
         layers = tuple(route for routes in config.values() for route in routes)
         manifest["/config/digest"] = ((*self._route, "config"), *layers)
         manifest["/config/size"] = manifest["/config/digest"]
         self._document("config", a.config, b.config, config)
         self._document("manifest", a.manifest, b.manifest, manifest)
+
+    def _compression_follows(self, i: int, j: int) -> bool:
+        """Do both media types say truly how their layers are compressed?"""
+        for layer in (self._a.layers[i], self._b.layers[j]):
+            read = self._context.reading.get(layer)
+            if read is None or _compression_said(layer.media_type) != read.scanned["compression"]:
+                return False
+        return _same_family(self._a.layers[i].media_type, self._b.layers[j].media_type)
 
     def _document(
         self,
@@ -260,7 +274,7 @@ class PlatformComparison:
             else:
                 self._layer_order(pairs)
                 for i, j in pairs:
-                    if a[i].diff_id == b[j].diff_id:
+                    if _found_equal(self._a.layers[i], self._b.layers[j], a[i], b[j]):
                         self._packing(i, a[i], b[j])
                     else:
                         self._layer_pair(i, a[i], j, b[j], roots)
@@ -322,7 +336,8 @@ class PlatformComparison:
                 (one and (0, one), other and (0, other))
                 for one, other in a_members.differing(b_members)
             )
-            if a.scanned["order"] != b.scanned["order"]:
+            on_disk = a.is_directory or b.is_directory  # a directory has no order
+            if a.scanned["order"] != b.scanned["order"] and not on_disk:
                 self._member_order(i, a_members, b_members)
         finally:
             a_members.close()
@@ -360,7 +375,7 @@ class PlatformComparison:
             return  # the orders differ only by members that one side has
         stay = set(kept)
         first = next(ordinal for ordinal in order if ordinal not in stay)
-        name = text_of(b.row(first).path)
+        name = text_of(b.row(first).path) or "."
         position = order.index(first) + 1
         rank = sorted(order).index(first) + 1
         said = f"{moved} of {len(order)} members elsewhere; {name!r} is number "
@@ -442,11 +457,19 @@ def _found_equal(a: Layer, b: Layer, one: ReadLayer | None, other: ReadLayer | N
 
 def _end_difference(a: ReadLayer, b: ReadLayer) -> Difference:
     spans = [tuple(read.scanned["end"]) for read in (a, b)]
+    # GNU tar fills the archive up to 10,240 bytes: how much that takes follows from its members
+    filled = all(
+        read.scanned["unpacked"] % _GNU_RECORD == 0
+        and read.scanned["end_told"].endswith("zero bytes")
+        and read.scanned["end"][1] < _GNU_RECORD + 2 * BLOCK
+        for read in (a, b)
+    )
     return Difference(
         "layer.padding",
         Value(a.scanned["end_told"], at=(spans[0][0], spans[0][1])),
         Value(b.scanned["end_told"], at=(spans[1][0], spans[1][1])),
         bytes=abs(spans[0][1] - spans[1][1]) or 1,
+        derived=filled and spans[0][0] != spans[1][0],
     )
 
 
@@ -476,6 +499,14 @@ def _compression_said(media_type: str) -> str | None:
     if media_type.endswith("+zstd"):
         return "zstd"
     return "none" if media_type.endswith((".tar", ".v1.tar")) else None
+
+
+def _same_family(a: str, b: str) -> bool:
+    """Are two media types the same but for the compression?"""
+    endings = ("+gzip", "+zstd", ".gzip")
+    for ending in endings:
+        a, b = a.removesuffix(ending), b.removesuffix(ending)
+    return a == b
 
 
 def _longest_increasing(values: list[int]) -> list[int]:

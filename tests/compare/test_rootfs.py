@@ -1,5 +1,6 @@
 """Merged root file systems, as umoci unpacks the same layers."""
 
+import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -126,9 +127,7 @@ CASES: dict[str, tuple[list[Layer], Tree]] = {
 @contextmanager
 def merged(path: Path, *layers: Iterable[Member] | bytes) -> Iterator[tuple[Root, list[Members]]]:
     """The tree of these layers, lowest first."""
-    scans = [
-        scanned(path, one if isinstance(one, bytes) else tar(one)) for one in layers
-    ]
+    scans = [scanned(path, one if isinstance(one, bytes) else tar(one)) for one in layers]
     target = str(path / f"{len(list(path.iterdir()))}.root")
     indexes = [one.index or "" for one in scans]
     merge([(index, False) for index in indexes], target)
@@ -254,7 +253,11 @@ TIMED = [member.but(mtime=5) for member in BASE]
         ([BASE], [[member.but(dialect="gnu") for member in BASE[::-1]]], "rootfs"),
         ([BASE], [[directory("."), *BASE]], "rootfs"),
         ([BASE], [TIMED], "contents"),
+        # GNU tar cuts what a header cannot hold, Go rounds it
         ([TIMED], [[one.but(pax=((b"mtime", b"5.25"),)) for one in BASE]], "rootfs"),
+        ([TIMED], [[one.but(pax=((b"mtime", b"5.75"),)) for one in BASE]], "rootfs"),
+        ([TIMED], [[one.but(pax=((b"mtime", b"4.5"),)) for one in BASE]], "rootfs"),
+        ([TIMED], [[one.but(pax=((b"mtime", b"4.25"),)) for one in BASE]], "contents"),
         (
             [[one.but(pax=((b"mtime", b"5.5"),)) for one in BASE]],
             [[one.but(pax=((b"mtime", b"5.25"),)) for one in BASE]],
@@ -287,6 +290,7 @@ def test_how_far_two_trees_are_equal(
 
 X = file("x", "content").but(mtime=5)
 Y = file("y", "content").but(mtime=5)
+CIRCLE = [hardlink("a", "b"), hardlink("b", "a")]
 
 
 @pytest.mark.parametrize(
@@ -295,22 +299,30 @@ Y = file("y", "content").but(mtime=5)
         # which name of a file holds the content is the writer's choice
         ([[X, hardlink("y", "x")]], [[Y, hardlink("x", "y")]], "rootfs"),
         ([[X, hardlink("y", "x")]], [[X], [hardlink("y", "./x").but(mtime=77)]], "rootfs"),
-        ([[X, hardlink("y", "x"), hardlink("z", "y")]], [[Y, hardlink("x", "y"), hardlink("z", "x")]], "rootfs"),
+        (
+            [[X, hardlink("y", "x"), hardlink("z", "y")]],
+            [[Y, hardlink("x", "y"), hardlink("z", "x")]],
+            "rootfs",
+        ),
         # one file or two of the same content: metadata, says the contract
         ([[X, hardlink("y", "x")]], [[X, Y]], "contents"),
         ([[X, Y, hardlink("z", "x")]], [[X, Y, hardlink("z", "y")]], "contents"),
         ([[X, hardlink("y", "x")]], [[X, hardlink("y", "none")]], "nothing"),
-        ([[hardlink("a", "b"), hardlink("b", "a")]], [[hardlink("a", "b"), hardlink("b", "a")]], "rootfs"),
+        ([CIRCLE], [CIRCLE], "rootfs"),
         # hard links of what is no regular file
         (
             [[symlink("x", "t"), hardlink("y", "x")]],
             [[symlink("y", "t"), hardlink("x", "y")]],
             "rootfs",
         ),
-        ([[symlink("x", "t"), hardlink("y", "x")]], [[symlink("x", "t"), symlink("y", "t")]], "contents"),
+        (
+            [[symlink("x", "t"), hardlink("y", "x")]],
+            [[symlink("x", "t"), symlink("y", "t")]],
+            "contents",
+        ),
         ([[symlink("x", "t"), hardlink("y", "x")]], [[symlink("x", "t"), file("y")]], "nothing"),
     ],
-)  # fmt: skip
+)
 def test_hard_links_are_sets_of_names(
     tmp_path: Path, a: list[Layer], b: list[Layer], equal_at: str
 ) -> None:
@@ -371,29 +383,22 @@ def _ten_layers(path: Path) -> tuple[Path, Path]:
         yield
         put("name with \\ and ü", "text\n")
         remove("usr/share/1")
+        yield
 
     for _ in layers():
-        for folder, names, files in os.walk(root):
-            for one in [*names, *files]:
-                if not os.path.islink(os.path.join(folder, one)):
-                    continue
         os.utime(root / "usr", (next(times), next(times)))
         run("umoci", "repack", "--refresh-bundle", "--image", image_name, bundle)
     return layout, root
 
 
 def test_ten_layers_by_umoci_are_the_tree_that_it_packed(tmp_path: Path) -> None:
-    import json
-
     layout, root = _ten_layers(tmp_path)
     (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
 
     def blob(digest: str) -> bytes:
         return (layout / "blobs" / digest.replace(":", "/")).read_bytes()
 
-    layers = [
-        blob(one["digest"]) for one in json.loads(blob(entry["digest"]))["layers"]
-    ]
+    layers = [blob(one["digest"]) for one in json.loads(blob(entry["digest"]))["layers"]]
     assert len(layers) == 10
     work = tmp_path / "work"
     work.mkdir()
@@ -403,9 +408,8 @@ def test_ten_layers_by_umoci_are_the_tree_that_it_packed(tmp_path: Path) -> None
     on_disk, disk_members = Root(str(work / "disk.root")), Members(disk.index)
     try:
         with merged(work, *layers) as (ours, members):
-            assert list(ours.differing(on_disk)) or True
             assert rung(ours, on_disk, members, [disk_members]) == "rootfs"
-            assert tree_of(ours, []).keys() == tree_on_disk(root).keys()
+            assert tree_of(ours, []).keys() - {""} == tree_on_disk(root).keys()
     finally:
         on_disk.close()
         disk_members.close()

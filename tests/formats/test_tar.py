@@ -283,13 +283,13 @@ def test_the_spelling_covers_every_byte_of_a_header() -> None:
 
 def test_the_checksum_may_be_of_signed_bytes() -> None:
     block = bytearray(encode(file(b"\xe9\xff"))[:512])
-    assert tar.checksum_is_right(block)
+    assert tar.checksum_is_right(bytes(block))
     block[148:156] = b" " * 8
     signed = sum(byte - 256 if byte > 127 else byte for byte in block)
     block[148:156] = b"%06o\0 " % signed
-    assert tar.checksum_is_right(block)
+    assert tar.checksum_is_right(bytes(block))
     block[148:156] = b"%06o\0 " % (signed + 1)
-    assert not tar.checksum_is_right(block)
+    assert not tar.checksum_is_right(bytes(block))
 
 
 def _holes(path: Path, regions: int) -> bytes:
@@ -311,7 +311,7 @@ def test_sparse_files_are_what_they_expand_to(tmp_path: Path, form: str, regions
     need("tar")
     (tmp_path / "out").mkdir()
     content = _holes(tmp_path / "disk.img", regions)
-    words = (*"tar --sparse --hole-detection=raw".split(), *f"--format={form}".split())
+    words = (*["tar", "--sparse", "--hole-detection=raw"], *f"--format={form}".split())
     run(*words, "-cf", tmp_path / "x.tar", "disk.img", cwd=tmp_path)
     archive = (tmp_path / "x.tar").read_bytes()
     if regions > 1:
@@ -354,11 +354,11 @@ def test_capabilities_read_as_getcap_says_them(tmp_path: Path, words: str) -> No
 
 
 def test_capabilities_with_a_root_id_and_of_the_first_revision() -> None:
-    third = bytes.fromhex("01000003" "00200000" "00000000" "00000000" "00000000" "e8030000")
+    third = bytes.fromhex("0100000300200000000000000000000000000000e8030000")
     assert tar.capability_text(third) == "cap_net_raw=ep rootid=1000"
-    first = bytes.fromhex("01000001" "00200000" "00000000")
+    first = bytes.fromhex("010000010020000000000000")
     assert tar.capability_text(first) == "cap_net_raw=ep"
-    mixed = bytes.fromhex("00000002" "01000000" "00200000" "00000000" "00000000")
+    mixed = bytes.fromhex("0000000201000000002000000000000000000000")
     assert tar.capability_text(mixed) == "cap_chown=p cap_net_raw=i"
 
 
@@ -375,7 +375,9 @@ def test_access_control_lists_read_as_getfacl_says_them(tmp_path: Path) -> None:
     path.write_bytes(b"")
     run("setfacl", "-m", "u:12345:rwx,g:54321:r-x,m::rx,o::-", path)
     value = os.getxattr(path, "system.posix_acl_access")
-    theirs = run("getfacl", "--absolute-names", "--omit-header", "--numeric", "--no-effective", path)
+    theirs = run(
+        "getfacl", "--absolute-names", "--omit-header", "--numeric", "--no-effective", path
+    )
     assert tar.acl_text(value).split(",") == theirs.split()
 
 

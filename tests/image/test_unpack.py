@@ -9,11 +9,13 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
+from isal import igzip
+from zlib_ng import gzip_ng
 
 from fixtures.packing import gzip as fixed_gzip
 from fixtures.packing import zstd_skippable
@@ -64,7 +66,7 @@ def facts(stream: Unpacked) -> dict[str, object]:
     return {f"{fact.kind} {fact.name}".strip(): fact.value for fact in stream.facts}
 
 
-PACKED = {
+PACKED: dict[str, Callable[[bytes], bytes]] = {
     "none": lambda data: data,
     "gzip": gzip.compress,
     "gzip of members": lambda data: b"".join(
@@ -90,7 +92,7 @@ PACKED = {
 def test_the_content_is_what_was_packed(tmp_path: Path, packing: str, content: bytes) -> None:
     found, stream = unpacked(tmp_path, PACKED[packing](content))
     assert found == content
-    assert stream.compression == packing.split()[0]
+    assert stream.compression == packing.split(maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("packing", PACKED)
@@ -226,7 +228,9 @@ def test_zstd_frames_tell_their_parameters(tmp_path: Path) -> None:
     many = b"".join(zstd_skippable(bytes([n])) + zstd(bytes([n])) for n in range(20))
     found = facts(unpacked(tmp_path, many)[1])
     assert found["layer.zstd.frames"] == 20
-    assert found["layer.zstd.skippable skippable frame 16"] == f"9 bytes: {many[15 * 19:][:9].hex()}"
+    assert (
+        found["layer.zstd.skippable skippable frame 16"] == f"9 bytes: {many[15 * 19 :][:9].hex()}"
+    )
     assert found["layer.zstd.skippable frames in all"] == 20
 
 
@@ -316,9 +320,7 @@ def _fetch(stream: Unpacked, wanted: list[tuple[int, int]]) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("packing", PACKED)
 @pytest.mark.parametrize("read_before", [True, False])
-def test_spans_are_the_bytes_of_the_stream(
-    tmp_path: Path, packing: str, read_before: bool
-) -> None:
+def test_spans_are_the_bytes_of_the_stream(tmp_path: Path, packing: str, read_before: bool) -> None:
     stream = Unpacked(stored(tmp_path, PACKED[packing](MIXED)), LIMITS)
     stream._seek_distance = 50_000
     if read_before:
@@ -376,11 +378,8 @@ def test_the_encoder_is_proved_for_streams_that_lie_here(tmp_path: Path, level: 
 
 
 def test_another_encoder_is_not_taken_for_zlib(tmp_path: Path) -> None:
-    from isal import igzip
-    from zlib_ng import gzip_ng
-
     assert fingerprint(stored(tmp_path, fixed_gzip(SMALL)), LIMITS) == "not zlib at any level"
-    for data in (igzip.compress(MIXED), gzip_ng.compress(MIXED, 1)):
+    for data in (igzip.compress(MIXED), gzip_ng.compress(MIXED, 1)):  # type: ignore[no-untyped-call]
         assert fingerprint(stored(tmp_path, data), LIMITS) == "not zlib at any level"
 
 
