@@ -110,7 +110,7 @@ class _Run:
         for pair in platforms:
             self._compare_platform(pair, same)
         roots = {self._compare_indexes(*pair) for pair in pairs}
-        if not same and a.store.is_directory and b.store.is_directory:
+        if not same and not self._builder.count and a.store.is_directory and b.store.is_directory:
             same = directories_equal(*self._paths, self._context.reading)
         if not same:
             self._transport(sums)

@@ -86,13 +86,15 @@ def header_differences(
         # told as file.type
         skipped |= {"tar.linkname", "tar.size"}
         kinds |= {"tar.typeflag", "tar.linkname", "tar.size"}
+    # on disk a hard link has nothing of its own: what its file has is told there
+    inode = not tar_bytes and a_header.type == b_header.type == tar.HARD_LINK
     left = {(fact.kind, fact.name): fact for fact in tar.meaning(a_header, a.at)}
     right = {(fact.kind, fact.name): fact for fact in tar.meaning(b_header, b.at)}
     for key in sorted(left.keys() | right.keys()):
         one, other = left.get(key), right.get(key)
         if (one and one.value) == (other and other.value) and bool(one) == bool(other):
             continue
-        if key[0] in skipped:
+        if key[0] in skipped or (inode and key[0] != "tar.linkname"):
             kinds.add(key[0])
             continue
         kinds.add(" ".join(filter(None, key)))
@@ -116,17 +118,18 @@ def _spelling(
     a: Header, b: Header, kinds: set[str], raws: tuple[bytes, int, bytes, int]
 ) -> Iterator[Difference]:
     left, right = _grouped(a, raws[0], raws[1]), _grouped(b, raws[2], raws[3])
-    if len(a.blocks) != len(b.blocks):
-        # one header more: told as such, not field by field
+    dialects = tar.dialect(a, raws[0]), tar.dialect(b, raws[2])
+    if dialects[0].rpartition(", ")[0] != dialects[1].rpartition(", ")[0]:
+        # other headers in front: told as such, not field by field
         for side in (left, right):
             for key in [key for key in side if key[1].startswith(tar.EXTENDED)]:
                 del side[key]
         yield Difference(
             "tar.header",
-            Value(tar.dialect(a, raws[0])),
-            Value(tar.dialect(b, raws[2])),
+            Value(dialects[0]),
+            Value(dialects[1]),
             where=("extended headers",),
-            bytes=tar.BLOCK * abs(len(a.blocks) - len(b.blocks)),
+            bytes=max(tar.BLOCK * abs(len(a.blocks) - len(b.blocks)), 1),
             derived=bool(kinds),
         )
     checksum: Difference | None = None
