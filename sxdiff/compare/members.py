@@ -19,9 +19,13 @@ def described(row: Row) -> str:
     directory, _, name = row.path.rpartition(b"/")
     if name == OPAQUE:
         return f"opaque marker: nothing of the layers below shows in {text_of(directory) or '/'!r}"
-    if name.startswith(WHITEOUT):
+    if name.startswith(WHITEOUT) and name != WHITEOUT:
         victim = row.path[: len(directory) + bool(directory)] + name[len(WHITEOUT) :]
         return f"whiteout of {text_of(victim)!r}"
+    return _type(row)
+
+
+def _type(row: Row) -> str:
     kind = tar.TYPE_NAMES.get(row.type, f"type {text_of(row.type)!r}")
     if row.type == tar.REGULAR:
         return f"{kind}, {row.size} bytes"
@@ -44,8 +48,8 @@ def type_difference(a: Row, b: Row) -> Difference:
     """Another type of file under one name: one difference, with both described."""
     return Difference(
         "file.type",
-        Value(described(a), at=(a.at, a.head_size)),
-        Value(described(b), at=(b.at, b.head_size)),
+        Value(_type(a), at=(a.at, a.head_size)),
+        Value(_type(b), at=(b.at, b.head_size)),
         bytes=max(a.size, b.size, 1),
     )
 
@@ -103,11 +107,12 @@ def header_differences(
         return told
     told += _spelling(a_header, b_header, kinds, raws)
     if not told and not kinds and a_raw != b_raw and not moved:
+        at = next((n for n, (x, y) in enumerate(zip(a_raw, b_raw, strict=False)) if x != y), 0)
         told.append(
             Difference(
                 "untold",
-                Value(text_of(a_raw[:64]), at=(a.at, a.head_size)),
-                Value(text_of(b_raw[:64]), at=(b.at, b.head_size)),
+                Value(text_of(a_raw[at : at + 64]), at=(a.at + at, a.head_size - at)),
+                Value(text_of(b_raw[at : at + 64]), at=(b.at + at, b.head_size - at)),
                 bytes=_differing(a_raw, b_raw),
             )
         )
@@ -117,7 +122,9 @@ def header_differences(
 def _spelling(
     a: Header, b: Header, kinds: set[str], raws: tuple[bytes, int, bytes, int]
 ) -> Iterator[Difference]:
-    left, right = _grouped(a, raws[0], raws[1]), _grouped(b, raws[2], raws[3])
+    same_layout = a.blocks == b.blocks and [p[2] for p in a.pax] == [p[2] for p in b.pax]
+    left = _grouped(a, raws[0], raws[1], raws[2] if same_layout else None)
+    right = _grouped(b, raws[2], raws[3], raws[0] if same_layout else None)
     dialects = tar.dialect(a, raws[0]), tar.dialect(b, raws[2])
     if dialects[0].rpartition(", ")[0] != dialects[1].rpartition(", ")[0]:
         # other headers in front: told as such, not field by field
@@ -174,10 +181,10 @@ def _spelling(
 
 
 def _grouped(
-    header: Header, raw: bytes, base: int
+    header: Header, raw: bytes, base: int, same_layout: bytes | None
 ) -> dict[tuple[str, str], list[tuple[str, Fact]]]:
     groups: dict[tuple[str, str], list[tuple[str, Fact]]] = {}
-    for kind, fact in tar.spelling(header, raw, base):
+    for kind, fact in tar.spelling(header, raw, base, same_layout):
         groups.setdefault((fact.kind, fact.name), []).append((kind, fact))
     return groups
 

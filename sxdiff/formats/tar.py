@@ -579,8 +579,13 @@ def dialect(header: Header, raw: bytes) -> str:
     return ", ".join([*said, {b"ustar\x0000": "ustar", b"ustar  \0": "GNU"}.get(own, "v7")])
 
 
-def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]]:
+def spelling(
+    header: Header, raw: bytes, base: int, same_layout: bytes | None = None
+) -> Iterator[tuple[str, Fact]]:
     """How the header says it: each field and record as its raw bytes.
+
+    With `same_layout`, the raw header of another member with blocks and records at the same
+    places, fields with the same bytes there are left out.
 
     Gives the kind of `meaning` that tells the same bytes, and the fact, so that a difference
     of meaning is not told a second time as one of spelling.
@@ -590,6 +595,8 @@ def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]
         label = "" if index == count else f"{EXTENDED} {index + 1} "
         for name, start, size in FIELDS:
             data = raw[block + start : block + start + size]
+            if same_layout and same_layout[block + start : block + start + size] == data:
+                continue
             kind = f"tar.{name}" if index == count else ""
             if name in ("devmajor", "devminor") and index == count:
                 kind = "tar.device"
@@ -601,6 +608,8 @@ def spelling(header: Header, raw: bytes, base: int) -> Iterator[tuple[str, Fact]
             value = text_of(data.rstrip(b"\0"))
             yield kind, Fact("tar.header", value, (base + block + start, size), name=label + name)
     for key, content, (start, size) in header.pax:
+        if same_layout and same_layout[start : start + size] == raw[start : start + size]:
+            continue
         kind = _PAX_KIND.get(key, "")
         if key.startswith(_XATTR_STAR):
             kind = f"tar.xattr {key[len(_XATTR_STAR) :]}"

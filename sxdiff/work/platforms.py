@@ -1,6 +1,7 @@
 """One platform of both sides: its documents, its layers, its files, and how far they are equal."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sxdiff.compare.documents import document_differences
@@ -368,18 +369,25 @@ class PlatformComparison:
 
     def _member_order(self, i: int, a: Members, b: Members) -> None:
         """Same members in another order: told once, as a permutation."""
-        order = list(a.common_order(b))
-        kept = _longest_increasing(order)
-        moved = len(order) - len(kept)
+        order = array("q", a.common_order(b))
+        here = array("q", sorted(range(len(order)), key=order.__getitem__))
+        there = array("q", bytes(8 * len(order)))
+        for rank, place in enumerate(here):
+            there[place] = rank
+        # of two ways to say it the lesser, so that the same is said whichever side is a
+        moves = min(here, there)
+        stay = set(_longest_increasing(moves))
+        moved = len(order) - len(stay)
         if not moved:
             return  # the orders differ only by members that one side has
-        stay = set(kept)
-        first = next(ordinal for ordinal in order if ordinal not in stay)
-        name = text_of(b.row(first).path) or "."
-        position = order.index(first) + 1
-        rank = sorted(order).index(first) + 1
+        place, rank = next((at, to) for at, to in enumerate(moves) if to not in stay)
+        ways = [(place, rank), (rank, place)]
+        if here == there:
+            ways.sort(key=lambda way: b.row(order[way[0]])[1:3])
+        place, rank = ways[moves is here and here != there]
+        name = text_of(b.row(order[place]).path) or "."
         said = f"{moved} of {len(order)} members elsewhere; {name!r} is number "
-        values = (Value(f"{said}{position}"), Value(f"{said}{rank}"))
+        values = (Value(f"{said}{place + 1}"), Value(f"{said}{rank + 1}"))
         self._tell((_layer_name(i),), Difference("tar.order", *values, bytes=1))
 
     def _packing(self, i: int, a: ReadLayer | None, b: ReadLayer | None) -> None:
@@ -509,7 +517,7 @@ def _same_family(a: str, b: str) -> bool:
     return a == b
 
 
-def _longest_increasing(values: list[int]) -> list[int]:
+def _longest_increasing(values: Sequence[int]) -> list[int]:
     """A longest run of values that are already in order (patience sorting)."""
     from bisect import bisect_left  # noqa: PLC0415 - only where an order differs
 

@@ -17,7 +17,14 @@ from sxdiff.model import InputError, LimitError
 from sxdiff.run import Options, compare
 from sxdiff.work.spool import Spool
 
-SXDIFF = (sys.executable, "-c", "from sxdiff.cli import main; main()")
+_MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest may have been started without
+from sxdiff.cli import main
+main()
+"""
+SXDIFF = (sys.executable, "-c", _MAIN)
+GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 def test_a_spool_is_private_and_goes_with_what_it_holds(tmp_path: Path) -> None:
@@ -52,7 +59,7 @@ def test_no_spool_is_one_line(tmp_path: Path) -> None:
 def _slow(path: Path) -> Path:
     """An image that takes long to read: one layer of zeros, 32 GB unpacked, 32 MB packed."""
     member = gzip.compress(bytes(64 << 20), 1, mtime=0)
-    packed = layer(b"", member * 512, "application/vnd.oci.image.layer.v1.tar+gzip")
+    packed = layer(b"", member * 512, GZIP)
     target = path / "slow.tar"
     target.write_bytes(oci_archive(image([packed])))
     return target
@@ -80,13 +87,10 @@ def test_a_signal_leaves_nothing(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         process_group=0,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         deadline = time.monotonic() + 60
         workers: list[int] = []
-        while not any(
-            name.startswith("w") for place in tmp_path.iterdir() for name in os.listdir(place)
-        ):
+        while not list(tmp_path.glob("*/w*")):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -135,11 +139,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, size: int) -> None:
         members = [file(f"f{number}", f"{side}{number}" * 300) for number in range(300)]
         packed = gzip.compress(tar(members))
         path = tmp_path / f"{side}.tar"
-        path.write_bytes(
-            oci_archive(
-                image([layer(tar(members), packed, "application/vnd.oci.image.layer.v1.tar+gzip")])
-            )
-        )
+        path.write_bytes(oci_archive(image([layer(tar(members), packed, GZIP)])))
         pairs.append(path)
     (tmp_path / "spool").mkdir()
     done = subprocess.run(

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.tar import CAP_NET_RAW
 from sxdiff.compare.index import Members
 from sxdiff.compare.rootfs import Root, merge, rung
+from sxdiff.formats.tar import HARD_LINK
 from sxdiff.model import InputError, Limits
 from sxdiff.run import Options, compare
 from sxdiff.work.scan import Scan
 from sxdiff.work.walk import walk
-from tests.layers import headers, members_of, rows_of, scanned
+from tests.layers import members_of, rows_of, scanned
 from tests.tools import need, run
 
 PACK = (
@@ -48,16 +50,13 @@ def _tree(path: Path) -> Path:
         os.mknod(root / "null", 0o20666, os.makedev(1, 3))
         os.chown(root / "hard", 3_000_000, 1000)
         (root / "hard").chmod(0o4711)
-        os.setxattr(
-            root / "hard", "security.capability", bytes.fromhex("0100000200200000" + "00" * 12)
-        )
+        os.setxattr(root / "hard", "security.capability", CAP_NET_RAW)
     return root
 
 
 def walked(path: Path, root: Path) -> Scan:
-    return walk(
-        str(root), str(path / f"{len(list(path.iterdir()))}.walk"), Limits(), lambda _: None
-    )
+    index = path / f"{len(list(path.iterdir()))}.walk"
+    return walk(str(root), str(index), Limits(), lambda _: None)
 
 
 def test_a_directory_is_equal_to_what_gnu_tar_packs(tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_a_directory_is_equal_to_what_gnu_tar_packs(tmp_path: Path) -> None:
     with members_of(packed) as (theirs, rows), members_of(disk) as (ours, our_rows):
         mine = {row.path: ours.header(row) for row in our_rows}
         for row in rows:
-            if row.path:
+            if row.path and row.type != HARD_LINK:
                 header, other = theirs.header(row), mine[row.path]
                 assert (header.mtime, header.permissions) == (other.mtime, other.permissions)
                 assert (header.uid, header.xattrs) == (other.uid, other.xattrs), row.path
@@ -96,6 +95,8 @@ def test_a_directory_against_its_archive_end_to_end(tmp_path: Path) -> None:
     run(*PACK, archive, "-C", root, ".")
     with compare(str(root), str(archive), Options(), None) as report:
         assert (report.header["equal_at"], report.header["met"]) == ("rootfs", True)
+        # that one is no archive is all there is to tell
+        assert {found["where"][0] for found in report.differences()} <= {"archive"}
     (root / "directory" / "file").write_bytes(b"changed")
     with compare(str(archive), str(root), Options(), None) as report:
         assert report.header["equal_at"] == "nothing"
@@ -125,9 +126,8 @@ def test_order_on_disk_does_not_matter(tmp_path: Path) -> None:
             (tmp_path / name / str(number)).write_bytes(b"")
             os.utime(tmp_path / name / str(number), (1, 1))
     (tmp_path / "w").mkdir()
-    assert (
-        walked(tmp_path / "w", tmp_path / "a").order == walked(tmp_path / "w", tmp_path / "b").order
-    )
+    a, b = (walked(tmp_path / "w", tmp_path / name) for name in "ab")
+    assert a.order == b.order
 
 
 def test_a_socket_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,4 +176,3 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
 def test_a_directory_that_is_absent_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         walked(tmp_path, tmp_path / "absent")
-    assert headers is not None

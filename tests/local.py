@@ -1,0 +1,38 @@
+"""A pool without processes: for laws that need very many comparisons of small images."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sxdiff.work.pool import Progress, Task, _value
+from sxdiff.work.tasks import Tasks
+from sxdiff.work.worker import _answer
+
+
+class LocalPool:
+    """Does each task here and now; tasks and answers go through JSON all the same."""
+
+    def __init__(
+        self, spool: str, jobs: int, progress: Progress | None = None, *, debug: bool = False
+    ) -> None:
+        self._tasks = Tasks(spool, "w0_", progress or (lambda _: None))
+        self._settings = (jobs, debug)
+
+    def __enter__(self) -> "LocalPool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+        for number, task in enumerate(tasks):
+            asked = json.loads(json.dumps(task))
+            answer = json.loads(json.dumps(_answer(self._tasks, asked)))
+            yield number, _value(answer, 0)
+
+    def all(self, tasks: list[Task]) -> list[Any]:
+        answers = [answer for _, answer in self.run(tasks)]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
