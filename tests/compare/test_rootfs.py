@@ -408,7 +408,9 @@ def test_ten_layers_by_umoci_are_the_tree_that_it_packed(tmp_path: Path) -> None
     on_disk, disk_members = Root(str(work / "disk.root")), Members(disk.index)
     try:
         with merged(work, *layers) as (ours, members):
-            assert rung(ours, on_disk, members, [disk_members]) == "rootfs"
+            # umoci --rootless says that root owns what is ours
+            equal_at = "rootfs" if os.geteuid() == 0 else "contents"
+            assert rung(ours, on_disk, members, [disk_members]) == equal_at
             assert tree_of(ours, []).keys() - {""} == tree_on_disk(root).keys()
     finally:
         on_disk.close()
