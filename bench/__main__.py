@@ -39,7 +39,7 @@ class Case:
     b: Spec
     status: int = 1
     floor: str = "full"
-    """ "full", "lean" (unpack only layers that one side has), "sum" (sha256sum A B)"""
+    """ "full", "lean" (unpack each layer once), "sum" (sha256sum A B)"""
 
     @property
     def is_copy(self) -> bool:

@@ -71,18 +71,21 @@ class Tasks:
         blob = _blob(task["blob"])
         unpacked = Unpacked(blob, limits)
         keeper = Keeper(*task["keep"]) if "keep" in task else None
-        found = scan(
-            unpacked,
-            name=task["name"],
-            digest=task["digest"],
-            diff_id=task["diff_id"],
-            index=self._spool.new() if task["index"] else None,
-            limits=limits,
-            progress=self._progress,
-            keeper=keeper,
-        )
+        try:
+            found = scan(
+                unpacked,
+                name=task["name"],
+                digest=task["digest"],
+                diff_id=task["diff_id"],
+                index=self._spool.new() if task["index"] else None,
+                limits=limits,
+                progress=self._progress,
+                keeper=keeper,
+            )
+        finally:
+            if keeper:
+                keeper.close()  # also where this side ends early: the other must not wait for it
         if keeper:
-            keeper.close()
             found.kept_path = task["keep"][2]
         if task["index"]:
             self._unpacked[json.dumps(task["blob"])] = unpacked

@@ -11,7 +11,6 @@ import random
 import resource
 import shutil
 import stat
-import struct
 import subprocess
 import sys
 import zlib
@@ -46,6 +45,7 @@ from fixtures.tar import (
     file,
     hardlink,
     opaque,
+    sparse,
     symlink,
     tar,
     whiteout,
@@ -54,6 +54,7 @@ from fixtures.tar import (
 from sxdiff.model import InputError
 from sxdiff.run import Options, compare
 from tests.local import LocalPool
+from tests.tools import need
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -83,10 +84,10 @@ def run(tmp_path: Path) -> Run:
     def run_it(a: bytes | Path, b: bytes | Path = GOOD, *words: str) -> Done:
         inputs = []
         for side, data in (("a", a), ("b", b)):
+            path = home / f"{side}.tar" if isinstance(data, bytes) else data
             if isinstance(data, bytes):
-                (home / f"{side}.tar").write_bytes(data)
-                data = home / f"{side}.tar"
-            inputs.append(data)
+                path.write_bytes(data)
+            inputs.append(path)
         outputs = ["--json", "r.json", "--html", "r.html", "--text", "r.txt"]
         done = subprocess.run(
             [sys.executable, "-c", MAIN, *outputs, *words, *inputs],
@@ -139,6 +140,7 @@ def _layout(*items: Item, **changed: bytes | None) -> dict[str, bytes]:
 
 ONE = image([layer(tar(root()))])
 LAYER_DIGEST = layer(tar(root())).diff_id
+OTHER_LAYER = tar(root()[:3]).ljust(len(tar(root())), b"\0")
 LAYER_BLOB = "blobs/" + LAYER_DIGEST.replace(":", "/")
 
 
@@ -196,7 +198,7 @@ NO_VERDICT: dict[str, Callable[[], bytes]] = {
     "bzip2 of text": lambda: bzip2(b"text"),
     "a magic number": lambda: b"\x1f\x8b",
     "a zip": lambda: b"PK\x03\x04" + bytes(600),
-    "wrong digest": lambda: _oci(_layout(ONE) | {LAYER_BLOB: tar(root()[:3]).ljust(len(tar(root())), b"\0")}),
+    "wrong digest": lambda: _oci(_layout(ONE) | {LAYER_BLOB: OTHER_LAYER}),
     "wrong size": lambda: _oci(_layout(ONE) | {LAYER_BLOB: tar(root()) + b"\0"}),
     "missing layer": lambda: _oci(
         {name: data for name, data in _layout(ONE).items() if name != LAYER_BLOB}
@@ -213,7 +215,7 @@ NO_VERDICT: dict[str, Callable[[], bytes]] = {
     ),
     "no index": lambda: _oci(_layout(ONE, index_json=None)),
     "wrong diff_id": lambda: oci_archive(
-        image([layer(tar(root()))], config={"rootfs": {"type": "layers", "diff_ids": [digest(b"")]}})
+        image([layer(tar(root()))], config={"rootfs": {"diff_ids": [digest(b"")]}})
     ),
     "too few diff_ids": lambda: oci_archive(
         image([layer(tar(root()))], config={"rootfs": {"type": "layers", "diff_ids": []}})
@@ -232,7 +234,9 @@ NO_VERDICT: dict[str, Callable[[], bytes]] = {
     "wrong check sum in a gzip layer": lambda: oci_archive(
         image([layer(tar(root()), gzip.compress(tar(root()))[:-8] + bytes(8), GZIP)])
     ),
-    "cut zstd layer": lambda: oci_archive(image([layer(tar(root()), zstd(tar(root()))[:-9], ZSTD)])),
+    "cut zstd layer": lambda: oci_archive(
+        image([layer(tar(root()), zstd(tar(root()))[:-9], ZSTD)])
+    ),
     "index is a list": lambda: _oci(_layout(ONE, index_json=b"[]")),
     "index is empty": lambda: _oci(_layout(ONE, index_json=b"")),
     "index is null": lambda: _oci(_layout(ONE, index_json=b"null")),
@@ -240,7 +244,9 @@ NO_VERDICT: dict[str, Callable[[], bytes]] = {
     "index is no UTF-8": lambda: _oci(_layout(ONE, index_json=b'{"a":"\xff"}')),
     "index without manifests": lambda: _oci(_layout(ONE, index_json=b'{"schemaVersion":2}')),
     "deep JSON": lambda: _oci(_layout(ONE, index_json=b"[" * 100_000 + b"]" * 100_000)),
-    "a huge number": lambda: _oci(_layout(ONE, index_json=b'{"manifests":[],"x":' + b"9" * 9999 + b"}")),
+    "a huge number": lambda: _oci(
+        _layout(ONE, index_json=b'{"manifests":[],"x":' + b"9" * 9999 + b"}")
+    ),
     "100 MB of JSON": lambda: _oci(
         _layout(ONE, index_json=b'{"manifests":[' + b" " * (100 << 20) + b"]}")
     ),
@@ -260,10 +266,9 @@ def test_without_a_verdict_there_is_one_line(run: Run, name: str) -> None:
 
 def test_what_broke_a_promise_is_named(run: Run) -> None:
     """The blob, what was promised and what was found."""
-    content = tar(root()[:3]).ljust(len(tar(root())), b"\0")
-    line = run(_oci(_layout(ONE) | {LAYER_BLOB: content})).line
+    line = run(_oci(_layout(ONE) | {LAYER_BLOB: OTHER_LAYER})).line
     assert LAYER_DIGEST in line
-    assert f"promised {LAYER_DIGEST}, found {digest(content)}" in line
+    assert f"promised {LAYER_DIGEST}, found {digest(OTHER_LAYER)}" in line
     wrong = image([layer(tar(root()))], config={"rootfs": {"diff_ids": [digest(b"")]}})
     line = run(oci_archive(wrong)).line
     assert f"diff_id promised {digest(b'')}, found {LAYER_DIGEST}" in line
@@ -284,12 +289,14 @@ def test_what_is_no_file(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path / "empty").code in (1, 2)
 
 
-WRONG_TYPES = [None, True, 0, -1, 1.5, 10**30, "", "text", "sha256:", [], {}, [[]], [None], [{}]]
+WRONG_TYPES: list[Any] = [
+    *(None, True, 0, -1, 1.5, 10**30, "", "text", "sha256:", [], {}, [[]], [None], [{}]),
+]
 
 
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, bytes], str]:
-    """Without processes: "verdict", or the one line. Anything else is raised."""
+    """Without processes: "verdict" and the problems, or the one line. All else is raised."""
     monkeypatch.setattr("sxdiff.run.Pool", LocalPool)
     spool = tmp_path / "quick"
     spool.mkdir()
@@ -300,7 +307,8 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, b
         paths = [str(tmp_path / f"{side}.tar") for side in "ab"]
         try:
             with compare(paths[0], paths[1], Options(spool=str(spool)), None) as report:
-                said = "verdict"
+                problems = [one["message"] for one in report.header["problems"]]
+                said = "; ".join(["verdict", *problems])
                 assert bool(list(report.differences())) == (a != b)
         except InputError as error:
             said = str(error)
@@ -347,15 +355,15 @@ def test_json_of_wrong_types(quick: Quick, which: str) -> None:
                 bad = oci_archive(Item(inner, INDEX, index([ONE]).blobs))
             else:
                 bad = _replaced(good, b"manifest.json", document(changed))
-            lines += quick(bad, good) != "verdict"
+            lines += not quick(bad, good).startswith("verdict")
     assert lines > 20
 
 
 def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     below: list[tuple[Any, ...]] = [at]
-    keys = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in keys if isinstance(value, dict | list) else ():
-        below += _paths(item, (*at, key))
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            below += _paths(item, (*at, key))
     return below
 
 
@@ -407,12 +415,22 @@ CUT = {
 @pytest.mark.parametrize("name", CUT)
 def test_truncated_anywhere(quick: Quick, name: str) -> None:
     data = CUT[name]
-    ends = {0, 1, *range(1, len(data), max(1, len(data) // 60))}
-    said = [quick(data[:size], GOOD) for size in sorted(ends)]
-    # a tar archive may lack what stands behind its last member; a packed one lacks nothing
-    verdicts = said.count("verdict")
-    assert verdicts <= (2 if "tar" in name or "archive" in name else 0)
-    assert len(said) > 45
+    errors = 0
+    for size in sorted({0, 1, *range(1, len(data), max(1, len(data) // 60))}):
+        said = quick(data[:size], GOOD)
+        if said.startswith("verdict"):
+            # a tar archive may be cut behind the last member that matters
+            assert name in ("outer tar", "docker-archive")
+            assert "end-of-archive marker is missing" in said or len(data) - size <= 512
+        else:
+            errors += 1
+    assert errors > 45
+
+
+def test_an_archive_without_its_end_is_a_problem(run: Run) -> None:
+    done = run(GOOD[:-1000])
+    assert (done.code, done.report["equal_at"]) == (0, "index")
+    assert "end-of-archive marker" in json.dumps(done.report["problems"])
 
 
 @pytest.mark.parametrize("packing", ["plain", "gzip", "zstd", "xz", "bzip2"])
@@ -420,10 +438,14 @@ def test_truncated_anywhere(quick: Quick, name: str) -> None:
 def test_a_blob_truncated_anywhere(quick: Quick, packing: str, published: bool) -> None:
     """Published so (its digest is right), or damaged on its way."""
     content = tar(root())
-    pack: Callable[[bytes], bytes] = {
-        "plain": bytes, "gzip": gzip.compress, "zstd": zstd, "xz": xz, "bzip2": bzip2
-    }[packing]  # fmt: skip
-    whole = pack(content)
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "plain": bytes,
+        "gzip": gzip.compress,
+        "zstd": zstd,
+        "xz": xz,
+        "bzip2": bzip2,
+    }
+    whole = packers[packing](content)
     for size in range(0, len(whole), len(whole) // 50):
         good = image([layer(content, whole)])
         if published:
@@ -433,7 +455,7 @@ def test_a_blob_truncated_anywhere(quick: Quick, packing: str, published: bool) 
             files = oci_layout([good])
             files["blobs/" + digest(whole).replace(":", "/")] = whole[:size]
             bad = _oci(files)
-        assert quick(bad, oci_archive(good)) != "verdict", size
+        assert not quick(bad, oci_archive(good)).startswith("verdict"), size
 
 
 def test_a_changed_byte_anywhere_in_an_archive(quick: Quick) -> None:
@@ -443,7 +465,7 @@ def test_a_changed_byte_anywhere_in_an_archive(quick: Quick) -> None:
         for at in choose.sample(range(len(data)), 120):
             changed = bytearray(data)
             changed[at] = choose.randrange(256)
-            counts[quick(bytes(changed), data) == "verdict"] += 1
+            counts[quick(bytes(changed), data).startswith("verdict")] += 1
     assert min(counts.values()) > 30
 
 
@@ -518,9 +540,7 @@ def test_odd_names_are_only_names(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names_of_the_archive_s_own_members(quick: Quick, name: bytes) -> None:
-    data = tar(
-        [file(name[:100], "x").but(dialect="gnu") if len(name) > 100 else file(name, "x")], b""
-    )
+    data = tar([file(name, "x").but(dialect="gnu")], b"")
     quick(data + GOOD, GOOD)
     quick(GOOD[:-1024] + data + bytes(1024), GOOD)
 
@@ -533,9 +553,9 @@ def test_members_that_lead_out_of_the_archive(quick: Quick) -> None:
     for target in ("/etc/passwd", "../../../../etc/passwd", "../sha256/../../../x", ""):
         line = quick(tar([*others, symlink(LAYER_BLOB, target)]), GOOD)
         assert "etc/passwd" in line or "x.tar" in line or "a.tar" in line
-        assert line != "verdict"
+        assert not line.startswith("verdict")
     inside = tar([*others, file("blobs/elsewhere", content), symlink(LAYER_BLOB, "../elsewhere")])
-    assert quick(inside, GOOD) == "verdict"
+    assert quick(inside, GOOD).startswith("verdict")
 
 
 def test_blobs_of_a_directory_that_lead_out_of_it(run: Run, tmp_path: Path) -> None:
@@ -582,15 +602,15 @@ def _bomb(size: int, last: bytes) -> Item:
 
 def test_a_gzip_bomb_is_compared_in_little_memory(run: Run) -> None:
     """Deflate packs a thousand times at most, so that time is bounded by what there is to read."""
-    bombs = [oci_archive(_bomb(1 << 30, last)) for last in (b"\0", b"\1")]
-    assert len(bombs[0]) < 2 << 20
+    bombs = [oci_archive(_bomb(256 << 20, last)) for last in (b"\0", b"\1")]
+    assert len(bombs[0]) < 512 << 10
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     done = run(*bombs)
     assert (done.code, done.report["equal_at"]) == (1, "nothing")
     (found,) = [one for one in done.report["differences"] if one["path"] == "zeros"]
-    assert found["a"]["at"] == [(1 << 30) - 1, 1]
+    assert found["a"]["at"] == [(256 << 20) - 1, 1]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert max(peak, before) < 200 << 10 or peak == before
+    assert peak < 150 << 10 or peak == before
 
 
 def _zstd_zeros(blocks: int) -> bytes:
@@ -598,18 +618,16 @@ def _zstd_zeros(blocks: int) -> bytes:
     return b"\x28\xb5\x2f\xfd\0\x58" + block * (blocks - 1) + bytes([block[0] | 1]) + block[1:]
 
 
-def test_a_zstd_bomb_ends_at_the_limit(run: Run) -> None:
+def test_a_zstd_bomb_ends_at_the_limit(quick: Quick, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few kilobytes of it unpack to more than any layer holds."""
-    packed_layer = layer(b"", _zstd_zeros(1 << 18), ZSTD)
-    done = run(oci_archive(image([packed_layer])))
-    assert done.code == 2
-    assert "unpacks to more than" in done.line
+    monkeypatch.setattr("sxdiff.image.unpack._EARLY_BYTES", 64 << 20)
+    bomb = oci_archive(image([layer(b"", _zstd_zeros(1 << 14), ZSTD)]))
+    assert "unpacks to more than" in quick(bomb, GOOD)
 
 
 def test_an_outer_bomb_is_no_image(run: Run) -> None:
-    for data in (_gzip_zeros(256 << 20), _zstd_zeros(1 << 16)):
-        done = run(data)
-        assert done.code == 2
+    for data in (_gzip_zeros(32 << 20), _zstd_zeros(1 << 8)):
+        assert run(data).code == 2
 
 
 def test_a_gzip_in_a_gzip_in_a_gzip(run: Run) -> None:
@@ -634,13 +652,11 @@ def test_headers_that_promise_much(run: Run) -> None:
         tar([Member(b"x", type=b"x", size=1 << 40, stored=b"")], b""),
         tar([Member(b"x", type=b"L", size=7 << 20, stored=b"")], b""),
         tar([file("x").but(pax=((b"size", b"9" * 19),))]),
-        tar([file("x").but(pax=((b"GNU.sparse.map", b"0," + b"9" * 18), (b"GNU.sparse.size", b"9" * 18)))]),
-    ]  # fmt: skip
+        tar([sparse("x", 10**18, [])]),
+    ]
     for lie in lies:
         assert run(oci_archive(image([layer(lie)]))).code == 2
         assert run(lie).code == 2
-    zero_length = struct.pack("<BBHH", 1, 0, 0, 0xFFFF)
-    assert zero_length
     assert run(tar([file("x").but(pax=((b"path", b"y" * (9 << 20)),))])).code == 2
 
 
@@ -673,9 +689,15 @@ def test_permissions_do_not_matter(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_an_unprivileged_user_gets_the_same_report(run: Run, tmp_path: Path) -> None:
-    if shutil.which("setpriv") is None:
-        pytest.skip("setpriv is not installed")
+def test_an_unprivileged_user_gets_the_same_report(run: Run) -> None:
+    need("setpriv")
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs")
+    # the worker's interpreter too: a Python below /root is out of nobody's reach
+    probe = "import subprocess, sys, sxdiff; subprocess.run([sys.executable, '-c', ''], check=True)"
+    if subprocess.run(
+        [*nobody, sys.executable, "-c", probe], stderr=subprocess.DEVNULL, check=False
+    ).returncode:
+        pytest.skip("nobody cannot run this Python")
     expected = run(packed(root()), packed(root()[:-2])).report
     home = Path("/tmp") / f"sxdiff-nobody-{os.getpid()}"  # noqa: S108 - nobody must reach it
     home.mkdir()
@@ -686,7 +708,7 @@ def test_an_unprivileged_user_gets_the_same_report(run: Run, tmp_path: Path) -> 
         os.chown(home / "out", 65534, 65534)
         done = subprocess.run(
             [
-                *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"),
+                *nobody,
                 *(sys.executable, "-c", MAIN, "--json", "r.json", "../a.tar", "../b.tar"),
             ],
             cwd=home / "out",
@@ -694,8 +716,6 @@ def test_an_unprivileged_user_gets_the_same_report(run: Run, tmp_path: Path) -> 
             capture_output=True,
             check=False,
         )
-        if b"Permission denied" in done.stderr and b"sxdiff" not in done.stderr:
-            pytest.skip("nobody cannot run this Python")
         assert (done.returncode, done.stderr) == (1, b"")
         assert os.listdir(home / "out") == ["r.json"]
         assert json.loads((home / "out" / "r.json").read_text()) == expected

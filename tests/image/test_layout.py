@@ -528,7 +528,7 @@ def test_no_mutation_of_a_document_is_a_crash(layout: Layout, opened: Open, tmp_
     """Documents with single bytes changed, their digests put right again."""
     import random
 
-    chance = random.Random(7)  # noqa: S311 - reproducible
+    chance = random.Random(7)
     entry = {
         **platform("linux/amd64"),
         "annotations": {"org.opencontainers.image.ref.name": "x"},

@@ -369,7 +369,7 @@ def test_any_bytes_give_a_store_or_one_line(sample: Sample, tmp_path: Path, spoo
     import random
 
     raw = Path(sample("crane-tarball")).read_bytes()
-    chance = random.Random(1)  # noqa: S311 - reproducible
+    chance = random.Random(1)
     path = tmp_path / "x.tar"
     headers = [at for at in range(0, len(raw), 512) if raw[at + 257 : at + 262] == b"ustar"]
     for _ in range(2000):

@@ -56,7 +56,7 @@ def test_the_order_of_adding_does_not_matter(tmp_path: Path, finish: Finish) -> 
     entries = [(("linux/amd64", f"layer {n % 3}", f"f{n}"), f"f{n}") for n in range(200)]
     texts = []
     for seed in range(3):
-        random.Random(seed).shuffle(entries)  # noqa: S311 - no secret
+        random.Random(seed).shuffle(entries)
         (tmp_path / str(seed)).mkdir()
         with ReportBuilder(str(tmp_path / str(seed))) as builder:
             for where, path in entries:

@@ -78,7 +78,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 def children() -> list[int]:
     """Processes that this one started and that are still there, zombies included."""
-    found = []
+    found: list[int] = []
     for task in Path("/proc/self/task").iterdir():
         found += map(int, (task / "children").read_text().split())
     return found

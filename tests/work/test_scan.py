@@ -62,8 +62,15 @@ def test_a_broken_promise_names_what_was_promised_and_what_was_found(
 ) -> None:
     packed = gzip.compress(LAYER)
     for promise, found in (("digest", sha256(packed)), ("diff_id", sha256(LAYER))):
+        promises = {"digest": None, "diff_id": None, promise: WRONG}
         with pytest.raises(InputError) as error:
-            scanned(tmp_path, packed, index=index, **{promise: WRONG})
+            scanned(
+                tmp_path,
+                packed,
+                index=index,
+                digest=promises["digest"],
+                diff_id=promises["diff_id"],
+            )
         assert str(error.value) == f"the layer: {promise} promised {WRONG}, found {found}"
 
 
