@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 
 from sxdiff.report import html, json, text
