@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 
+def want(*names: str) -> None:
+    """Skip the test where one of these is missing: too large to ask of every machine."""
+    for name in names:
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed")
+
+
 def need(*names: str) -> None:
     """Skip the test where one of these is missing; fail it where they must be there (.ci/run)."""
     for name in names:
@@ -15,6 +22,12 @@ def need(*names: str) -> None:
             if os.environ.get("SXDIFF_REQUIRE_TOOLS"):
                 pytest.fail(f"{name} is not installed")
             pytest.skip(f"{name} is not installed")
+
+
+def unpack(archive: str | Path, into: Path) -> None:
+    """All of a tar archive's members, as tar(1) unpacks them."""
+    into.mkdir(parents=True)
+    run("tar", "-xf", archive, "-C", into)
 
 
 def run(*words: str | Path, cwd: Path | None = None, check: bool = True) -> str:

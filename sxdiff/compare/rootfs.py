@@ -6,6 +6,7 @@ The merged tree is an SQLite file too: one row a path, with the layer and member
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from sxdiff.compare.index import Members, open_index
@@ -15,6 +16,9 @@ from sxdiff.formats.tar import Header
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 ESTARGZ_MEMBERS = (b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark")
+
+_MOST_LINKED = 10_000
+"""Files with several names that are remembered to be the same on both sides."""
 
 _SCHEMA = """
 CREATE TABLE root (
@@ -178,15 +182,13 @@ class Root:
         ).fetchone()
         return found is not None
 
-    def names_of(self, row: RootRow) -> tuple[bytes, ...]:
+    def names_of(self, row: RootRow) -> Iterator[bytes]:
         """All paths of the tree that are hard links of this one's file, itself included."""
-        return tuple(
-            path
-            for (path,) in self._connection.execute(
-                "SELECT path FROM root WHERE inode_layer = ? AND inode_ordinal = ? ORDER BY path",
-                (row.inode_layer, row.inode_ordinal),
-            )
-        )
+        for (path,) in self._connection.execute(
+            "SELECT path FROM root WHERE inode_layer = ? AND inode_ordinal = ? ORDER BY path",
+            (row.inode_layer, row.inode_ordinal),
+        ):
+            yield path
 
     def differing(self, other: "Root") -> Iterator[tuple[RootRow | None, RootRow | None]]:
         """Paths that do not show the same in every byte, in order; None where one lacks it."""
@@ -218,6 +220,7 @@ class Root:
 def rung(a: Root, b: Root, a_layers: Sequence[Members], b_layers: Sequence[Members]) -> str:
     """How far two merged trees are equal: "rootfs", "contents" or "nothing"."""
     best = "rootfs"
+    linked: set[tuple[int, ...]] = set()
     for left, right in a.differing(b):
         if left is None or right is None:
             only, other = (left, b) if left is not None else (right, a)
@@ -229,10 +232,20 @@ def rung(a: Root, b: Root, a_layers: Sequence[Members], b_layers: Sequence[Membe
             return "nothing"
         if _shape(left) != _shape(right) or left.content != right.content:
             return "nothing"
-        if best == "rootfs" and not (
-            (tar.HARD_LINK not in (left.type, right.type) or a.names_of(left) == b.names_of(right))
-            and _same_metadata(_header(left, a_layers), _header(right, b_layers))
-        ):
+        if best != "rootfs":
+            continue
+        if tar.HARD_LINK in (left.type, right.type):
+            # a file with very many names is looked at once
+            files = (left.inode_layer, left.inode_ordinal, right.inode_layer, right.inode_ordinal)
+            if files in linked:
+                continue
+            if len(linked) >= _MOST_LINKED:
+                linked.clear()
+            linked.add(files)
+            names = zip_longest(a.names_of(left), b.names_of(right))
+            if any(one != other for one, other in names):
+                best = "contents"
+        if not _same_metadata(_header(left, a_layers), _header(right, b_layers)):
             best = "contents"
     return best
 

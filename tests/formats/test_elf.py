@@ -1,7 +1,6 @@
 """ELF: names and places as readelf says them, every class and byte order, damaged tables."""
 
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from sxdiff.formats.elf import Elf
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member
+from tests.tools import need
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
 OBJECTS = [*sorted(path.name for path in ARTEFACTS.glob("small-*.o")), "small-static"]
@@ -32,9 +32,9 @@ def facts(path: Path, kind: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.skipif(not shutil.which("readelf"), reason="readelf is not installed")
 @pytest.mark.parametrize("name", OBJECTS)
 def test_sections_agree_with_readelf(name: str) -> None:
+    need("readelf")
     path = ARTEFACTS / name
     out = subprocess.run(["readelf", "-SW", path], capture_output=True, text=True, check=True)
     rows = re.findall(r"\[ *[1-9]\d*\] (\S+) +\S+ +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", out.stdout)

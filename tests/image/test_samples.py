@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from sxdiff.image.graph import Input, PlatformImage
 from sxdiff.model import Limits
+from tests.tools import need, unpack
 
 Sample = Callable[[str], str]
 Open = Callable[..., Input]
@@ -53,7 +52,10 @@ FORMS = {
     "skopeo-docker-archive": ("docker-archive", ["docker.io/foo/bar:1"], CONFIG_1),
 }
 
-needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+
+@pytest.fixture
+def needs_skopeo() -> None:
+    need("skopeo")
 
 
 def skopeo(*arguments: str) -> bytes:
@@ -96,7 +98,7 @@ def test_what_a_real_tool_wrote(name: str, sample: Sample, opened: Open) -> None
         assert found.images[0].indexes[0].blob_name == "index.json"
 
 
-@needs_skopeo
+@pytest.mark.usefixtures("needs_skopeo")
 @pytest.mark.parametrize("name", FORMS)
 def test_skopeo_finds_the_same_documents(name: str, sample: Sample, opened: Open) -> None:
     found = opened(sample(name))
@@ -162,8 +164,7 @@ def test_a_root_file_system_without_an_image(sample: Sample, opened: Open, tmp_p
     found = opened(sample("buildkit-rootfs"))
     assert (found.form, found.images, found.roles) == ("root-tar", (), {})
     assert found.plain_root == found.store.archive
-    with tarfile.open(sample("buildkit-rootfs")) as archive:
-        archive.extractall(tmp_path / "root", filter="data")
+    unpack(sample("buildkit-rootfs"), tmp_path / "root")
     found = opened(tmp_path / "root")
     assert (found.form, found.plain_root) == ("root-directory", str(tmp_path / "root"))
 
@@ -173,8 +174,7 @@ def test_every_archive_unpacked_is_the_same_image(
 ) -> None:
     for name, (form, names, config) in FORMS.items():
         directory = tmp_path / name
-        with tarfile.open(sample(name)) as archive:
-            archive.extractall(directory, filter="fully_trusted")  # noqa: S202 - links, our own
+        unpack(sample(name), directory)
         found = opened(directory)
         assert found.form == form.replace("archive", "layout")
         assert list(found.images[0].names) == names
@@ -188,8 +188,7 @@ def test_a_directory_may_hold_more_than_the_layout(
     sample: Sample, opened: Open, tmp_path: Path
 ) -> None:
     """`buildx type=oci,tar=false` leaves an empty `ingest` behind."""
-    with tarfile.open(sample("buildkit-stagex-a")) as archive:
-        archive.extractall(tmp_path / "core-x", filter="data")
+    unpack(sample("buildkit-stagex-a"), tmp_path / "core-x")
     (tmp_path / "core-x" / "ingest").mkdir()
     (tmp_path / "core-x" / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"not referenced")
     found = opened(tmp_path / "core-x")
@@ -198,7 +197,7 @@ def test_a_directory_may_hold_more_than_the_layout(
     assert "ingest" not in found.roles
 
 
-@needs_skopeo
+@pytest.mark.usefixtures("needs_skopeo")
 def test_the_directory_transport(sample: Sample, opened: Open, tmp_path: Path) -> None:
     source = f"oci-archive:{sample('buildkit-oci-sbom-provenance-multi')}"
     skopeo("copy", "--all", source, f"dir:{tmp_path / 'all'}")
@@ -219,7 +218,7 @@ def test_the_directory_transport(sample: Sample, opened: Open, tmp_path: Path) -
     assert len(found.roles) == 4
 
 
-@needs_skopeo
+@pytest.mark.usefixtures("needs_skopeo")
 @pytest.mark.parametrize("form", ["oci", "oci-archive", "docker-archive", "dir"])
 @pytest.mark.parametrize("name", ["buildkit-stagex-a", "crane-legacy", "buildkit-three-layers"])
 def test_what_skopeo_copies(
@@ -233,8 +232,8 @@ def test_what_skopeo_copies(
     assert [layer.diff_id for layer in image.layers] == [layer.diff_id for layer in before.layers]
 
 
-@pytest.mark.skipif(not shutil.which("umoci"), reason="umoci is not installed")
 def test_an_image_without_layers(opened: Open, tmp_path: Path) -> None:
+    need("umoci")
     where = str(tmp_path / "empty")
     subprocess.run(["umoci", "init", "--layout", where], check=True)
     subprocess.run(["umoci", "new", "--image", f"{where}:tag"], check=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sxdiff.cli import main
-from tests.tools import need, run
+from tests.tools import need, run, want
 
 SOURCE = """#include <stdio.h>
 int main(void) { printf("hi from %s\\n", __FILE__); return 0; }
@@ -20,7 +20,7 @@ int main(void) { printf("hi from %s\\n", __FILE__); return 0; }
 def test_every_byte_that_differs_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], compiler: str
 ) -> None:
-    need(compiler, "readelf")
+    (need if compiler == "gcc" else want)(compiler)
     roots = []
     for name in ("build-a", "build-b"):
         source = tmp_path / name / "hello.c"
