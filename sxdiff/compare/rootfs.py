@@ -26,9 +26,14 @@ CREATE TABLE root (
   ordinal INTEGER, inode_layer INTEGER, inode_ordinal INTEGER, head_key BLOB, inode_type BLOB,
   inode_link BLOB) WITHOUT ROWID;
 """
+_FRESH = """
+CREATE TEMP TABLE fresh (
+  path BLOB PRIMARY KEY, type BLOB, head BLOB, content BLOB, link BLOB, ordinal INTEGER
+) WITHOUT ROWID
+"""
 _LAST_OF_EACH = """
-CREATE TEMP TABLE fresh AS
-  SELECT path, type, head, content, link, max(ordinal) AS ordinal FROM layer.member GROUP BY path
+INSERT INTO fresh
+  SELECT path, type, head, content, link, max(ordinal) FROM layer.member GROUP BY path
 """
 
 
@@ -104,6 +109,7 @@ def _apply(connection: sqlite3.Connection, number: int, estargz: bool, whiteouts
             victim = (directory + b"/" if directory else b"") + name[len(WHITEOUT) :]
             connection.execute("DELETE FROM root WHERE path = ?", (victim,))
             _remove_below(connection, victim)
+    connection.execute(_FRESH)
     connection.execute(_LAST_OF_EACH)
     connection.executemany("DELETE FROM fresh WHERE path = ?", [(path,) for path in taken])
     if estargz:
@@ -121,7 +127,9 @@ def _apply(connection: sqlite3.Connection, number: int, estargz: bool, whiteouts
         " ordinal, head, type, link FROM fresh ORDER BY path",
         (number,),
     )
-    _resolve_hard_links(connection, number)
+    any_link = "SELECT 1 FROM fresh WHERE type = ? LIMIT 1"
+    if connection.execute(any_link, (tar.HARD_LINK,)).fetchone():
+        _resolve_hard_links(connection, number)
     connection.execute("DROP TABLE fresh")
 
 

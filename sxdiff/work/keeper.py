@@ -9,6 +9,7 @@ because the two had drifted apart, is fetched like anything else.
 
 import os
 import time
+from collections import OrderedDict
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -46,8 +47,8 @@ class Keeper:
         self._their_position = 0
         self._pacing = True
         self._said: list[bytes] = []
-        self._pending: dict[bytes, bytes] = {}
-        self._held: dict[bytes, _Held] = {}
+        self._pending: OrderedDict[bytes, bytes] = OrderedDict()
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()
         self._held_bytes = 0
         self._kept_bytes = 0
         self.spans: list[tuple[int, int]] = []
@@ -67,11 +68,16 @@ class Keeper:
         if theirs is not None:
             self._decide(held, theirs)
         elif pieces:
+            if key in self._held:  # a path twice: the other side can tell of one only
+                self._held_bytes -= self._held.pop(key).size
             self._held[key] = held
             self._held_bytes += size
-            while self._held_bytes > _WINDOW:
-                oldest = self._held.pop(next(iter(self._held)))
-                self._held_bytes -= oldest.size
+            # also by distance: the smallest piece keeps its whole chunk in memory
+            while self._held_bytes > _WINDOW or data_at - self._oldest() > _WINDOW:
+                self._held_bytes -= self._held.popitem(last=False)[1].size
+
+    def _oldest(self) -> int:
+        return next(iter(self._held.values())).data_at
 
     def exchange(self, position: int) -> None:
         """Tell what is new, and hear what the other side has told. Called once a chunk.
@@ -116,7 +122,7 @@ class Keeper:
                     continue
                 self._pending[key] = digest
                 if len(self._pending) > _MOST_PENDING:
-                    del self._pending[next(iter(self._pending))]
+                    self._pending.popitem(last=False)
 
     def _decide(self, held: _Held, theirs: bytes) -> None:
         if held.digest == theirs or not held.pieces or self._kept_bytes + held.size > _MOST_KEPT:
