@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -415,3 +416,19 @@ def test_ten_layers_by_umoci_are_the_tree_that_it_packed(tmp_path: Path) -> None
     finally:
         on_disk.close()
         disk_members.close()
+
+
+@pytest.mark.parametrize("kind", ["hard links", "whiteouts"])
+def test_time_grows_with_the_number_of_members_only(tmp_path: Path, kind: str) -> None:
+    """A file of very many names, a layer that takes very much away: not every one with every."""
+    number = 20_000
+    start = time.process_time()
+    if kind == "hard links":
+        links = [hardlink(f"link{n}", "file") for n in range(number)]
+        assert rung_of(tmp_path, [[file("file"), *links]], [[file("./file"), *links]]) == "rootfs"
+    else:
+        files = [file(f"file{n}") for n in range(number)]
+        taken = [whiteout(f"file{n}") for n in range(number)]
+        with merged(tmp_path, files, taken) as (root, _):
+            assert tree_of(root, []) == {}
+    assert time.process_time() - start < 6

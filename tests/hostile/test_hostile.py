@@ -462,11 +462,11 @@ def test_a_changed_byte_anywhere_in_an_archive(quick: Quick) -> None:
     choose = random.Random(10)
     counts = {True: 0, False: 0}
     for data in (GOOD, docker_archive(ONE), gzip.compress(GOOD, 1)):
-        for at in choose.sample(range(len(data)), 120):
+        for at in choose.sample(range(len(data)), 80):
             changed = bytearray(data)
             changed[at] = choose.randrange(256)
             counts[quick(bytes(changed), data).startswith("verdict")] += 1
-    assert min(counts.values()) > 30
+    assert min(counts.values()) > 20
 
 
 SCRIPT = "<script>alert(1)</script>"

@@ -28,7 +28,7 @@ from tests.layers import blob_of
 LIMITS = Limits()
 STREAMS = Path(__file__).parent.parent.parent / "fixtures" / "streams"
 RANDOM = random.Random(1)
-NOISE = RANDOM.randbytes(3 << 20)
+NOISE = RANDOM.randbytes(1 << 20)
 """Does not pack at all."""
 MIXED = b"".join(
     RANDOM.choice((b"the quick brown fox ", RANDOM.randbytes(7), bytes(90))) for _ in range(60_000)
