@@ -1,18 +1,18 @@
 """The story: open both, read and verify, compare platform by platform, sum up."""
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sxdiff.compare.documents import document_differences
 from sxdiff.compare.transport import transport_differences
-from sxdiff.image.graph import Document, Image, Input, PlatformImage
+from sxdiff.image.graph import Image, Input, PlatformImage
 from sxdiff.image.oci import open_input, pair_images, select
-from sxdiff.model import RUNGS, Blob, Difference, InputError, Limits, Problem, Route, Value
+from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.work.directories import directories_equal
+from sxdiff.work.indexes import compare_indexes, identity
 from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
 from sxdiff.work.members import Context
 from sxdiff.work.platforms import PlatformComparison, contents_promised_equal, pair_layers
@@ -109,7 +109,7 @@ class _Run:
         self._read(platforms, pairs, same)
         for pair in platforms:
             self._compare_platform(pair, same)
-        roots = {self._compare_indexes(*pair) for pair in pairs}
+        roots = {compare_indexes(self._context, *pair) for pair in pairs}
         if not same and not self._builder.count and a.store.is_directory and b.store.is_directory:
             same = directories_equal(*self._paths, self._context.reading)
         if not same:
@@ -238,7 +238,7 @@ class _Run:
         if a is None or b is None:
             side = "a" if b is None else "b"
             one = a or b
-            value = Value(_identity(one) if one else None)
+            value = Value(identity(one) if one else None)
             self._builder.add(
                 pair.route,
                 "platform",
@@ -290,103 +290,6 @@ class _Run:
             "config": image.config.digest if image.config else None,
             "layers": layers,
         }
-
-    def _compare_indexes(self, a: Image, b: Image, route: Route) -> bool:
-        """Tell what indexes and attestations say differently; are the roots the same?"""
-        self._attestations(a, b, route)
-        left, right = list(a.indexes), list(b.indexes)
-        if route:
-            # several images share index.json: it is nobody's own
-            left = [one for one in left if one.role != "index.json"]
-            right = [one for one in right if one.role != "index.json"]
-        nested_otherwise = bool(left and right) and len(left) != len(right)
-        if nested_otherwise:
-            values = (Value(len(left) - 1), Value(len(right) - 1))
-            self._builder.add(
-                (*route, "index"),
-                "index",
-                Difference("index.nesting", *values, bytes=1),
-                None,
-                True,
-            )
-        nesting = ((*route, "index"),)
-        for one, other, name in _index_pairs(left, right):
-            if one.raw == other.raw:
-                continue
-            derived = self._index_roots(one, a, route)
-            for key, routes in self._index_roots(other, b, route).items():
-                derived[key] = tuple(dict.fromkeys(derived.get(key, ()) + routes))
-            if len(one.value.get("manifests", ())) != len(other.value.get("manifests", ())):
-                derived = {
-                    "/manifests": tuple(
-                        dict.fromkeys(r for routes in derived.values() for r in routes)
-                    )
-                }
-            if nested_otherwise and name == "index.json":
-                for number in range(len(one.value.get("manifests", ()))):
-                    for key in ("mediaType", "digest", "size", "platform"):
-                        derived[f"/manifests/{number}/{key}"] = nesting
-            for found in document_differences(
-                "index", one.raw, other.raw, self._context.limits, derived=derived
-            ):
-                self._builder.add((*route, name), "index", found, None, True)
-        return a.root is not None and a.root == b.root
-
-    def _index_roots(
-        self, document: Document, image: Image, route: Route
-    ) -> dict[str, tuple[Route, ...]]:
-        """Which routes the digests in an index follow from, by JSON pointer."""
-        known: dict[str, Route] = {}
-        for one in image.platforms:
-            if one.descriptor:
-                known[one.descriptor.digest] = (*route, one.platform)
-        for number, one in enumerate(image.attestations):
-            if one.descriptor:
-                known[one.descriptor.digest] = (*route, _attestation_name(image, number))
-        nested = [one for one in image.indexes if one.role != "index.json"]
-        for number, index in enumerate(nested, 1):
-            known.setdefault(index.digest, (*route, _index_name(number)))
-        roots: dict[str, tuple[Route, ...]] = {}
-        manifests = document.value.get("manifests")
-        for number, entry in enumerate(manifests if isinstance(manifests, list) else ()):
-            pointer = f"/manifests/{number}"
-            found = known.get(entry.get("digest"))
-            if found is None:
-                continue
-            # a nested index differs because of what it lists, or in itself
-            below = [(*route, one.platform) for one in image.platforms]
-            routes = (found, *below) if found[-1].startswith("index") else (found,)
-            roots[f"{pointer}/digest"] = roots[f"{pointer}/size"] = routes
-            subject = (entry.get("annotations") or {}).get("vnd.docker.reference.digest")
-            if subject in known:
-                key = f"{pointer}/annotations/vnd.docker.reference.digest"
-                roots[key] = (known[subject],)
-        return roots
-
-    def _attestations(self, a: Image, b: Image, route: Route) -> None:
-        """Attestations differ by design (times, ids of the build): told, and kept apart."""
-        left = {_attestation_name(a, n): one for n, one in enumerate(a.attestations)}
-        right = {_attestation_name(b, n): one for n, one in enumerate(b.attestations)}
-        for name in sorted(left.keys() | right.keys()):
-            one, other = left.get(name), right.get(name)
-            where = (*route, name)
-            if one and other:
-                PlatformComparison(self._context, where, one, other).compare()
-                continue
-            side = "a" if one else "b"
-            digest = _identity(one or other) if one or other else None
-            self._builder.add(
-                where,
-                "attestation",
-                Difference(
-                    f"attestation.only_in_{side}",
-                    Value(digest) if one else None,
-                    None if one else Value(digest),
-                    bytes=1,
-                ),
-                None,
-                True,
-            )
 
     def _transport(self, sums: tuple[str | None, str | None]) -> None:
         a, b = self._inputs
@@ -466,73 +369,6 @@ def _jobs(options: Options, inputs: tuple[Input, Input]) -> int:
 _EMPTY = Image((), None, (), (), ())
 
 
-def _identity(image: PlatformImage | None) -> str | None:
-    if image is None:
-        return None
-    named = image.manifest or image.config or image.descriptor
-    return named.digest if named else None
-
-
 def _normal(platform: str) -> str:
     """arm64 has one variant only, v8, which may be left out (containerd's normalisation)."""
     return platform.replace("linux/arm64/v8", "linux/arm64")
-
-
-def _index_name(number: int) -> str:
-    return "index" if number == 1 else f"index {number}"
-
-
-def _index_pairs(a: list[Document], b: list[Document]) -> Iterator[tuple[Document, Document, str]]:
-    """index.json with index.json; nested indexes from the innermost outwards."""
-    if a and b and a[0].role == b[0].role == "index.json":
-        yield a[0], b[0], "index.json"
-    left, right = ([one for one in side if one.role != "index.json"] for side in (a, b))
-    depth = min(len(left), len(right))
-    pairs = zip(left[len(left) - depth :], right[len(right) - depth :], strict=True)
-    for number, (one, other) in enumerate(pairs, 1):
-        yield one, other, _index_name(number)
-
-
-def _attestation_name(image: Image, number: int) -> str:
-    subject = image.attestations[number].platform
-    before = [one.platform for one in image.attestations[:number]].count(subject)
-    return f"attestation {subject}" + (f" {before + 1}" if before else "")
-
-
-def directories_equal(a: str, b: str, reading: Reading) -> bool:
-    """Do two directories hold the same files, byte for byte?"""
-    left, right = _files_below(a), _files_below(b)
-    if left.keys() != right.keys():
-        return False
-    verified = {blob.path for blob in reading.verified()}
-    for name, kind in left.items():
-        if kind != right[name]:
-            return False
-        one, other = os.path.join(a, name), os.path.join(b, name)
-        if not isinstance(kind, int) or (name.startswith("blobs/") and {one, other} <= verified):
-            continue  # blobs are named by digests that were verified
-        if not _same_file(Blob(one, 0, kind), Blob(other, 0, kind)):
-            return False
-    return True
-
-
-def _files_below(directory: str) -> dict[str, int | str]:
-    """Relative path → size of a file, or what else it is."""
-    found: dict[str, int | str] = {}
-    for folder, names, files in os.walk(directory):
-        for name in names + files:
-            path = os.path.join(folder, name)
-            status = os.lstat(path)
-            relative = os.path.relpath(path, directory)
-            if stat.S_ISREG(status.st_mode):
-                found[relative] = status.st_size
-            elif stat.S_ISLNK(status.st_mode):
-                found[relative] = f"link to {os.readlink(path)}"
-            else:
-                found[relative] = f"type {stat.S_IFMT(status.st_mode):o}"
-    return found
-
-
-def _same_file(a: Blob, b: Blob) -> bool:
-    step = 1 << 20
-    return all(a.read(at, step) == b.read(at, step) for at in range(0, a.size, step))

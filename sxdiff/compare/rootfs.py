@@ -33,8 +33,10 @@ CREATE TEMP TABLE fresh (
 """
 _LAST_OF_EACH = """
 INSERT INTO fresh
-  SELECT path, type, head, content, link, max(ordinal) FROM layer.member GROUP BY path
+  SELECT path, type, head, content, link, max(ordinal) FROM layer.member
+  WHERE NOT ({0}) GROUP BY path
 """
+_IS_WHITEOUT = "instr(path, CAST('.wh.' AS BLOB)) > 0 AND is_whiteout(path)"
 
 
 class RootRow(NamedTuple):
@@ -69,6 +71,7 @@ def merge(layers: Sequence[tuple[str, bool]], target: str, *, whiteouts: bool = 
     connection = open_index(target)
     try:
         connection.executescript(_SCHEMA)
+        connection.create_function("is_whiteout", 1, is_whiteout, deterministic=True)
         for number, (path, estargz) in enumerate(layers):
             connection.execute("ATTACH ? AS layer", (path,))
             connection.execute("BEGIN")
@@ -92,16 +95,8 @@ def is_whiteout(path: bytes) -> bool:
 
 def _apply(connection: sqlite3.Connection, number: int, estargz: bool, whiteouts: bool) -> None:
     # what this layer takes away concerns the layers below it only, so that goes first
-    taken: list[bytes] = []
-    if whiteouts:
-        taken = [
-            path
-            for (path,) in connection.execute(
-                "SELECT path FROM layer.member WHERE instr(path, CAST('.wh.' AS BLOB)) > 0"
-            )
-            if is_whiteout(path)
-        ]
-    for path in taken:
+    takes = _IS_WHITEOUT if whiteouts else "FALSE"
+    for (path,) in connection.execute(f"SELECT path FROM layer.member WHERE {takes}"):  # noqa: S608
         directory, _, name = path.rpartition(b"/")
         if name == OPAQUE:
             _remove_below(connection, directory)
@@ -110,8 +105,7 @@ def _apply(connection: sqlite3.Connection, number: int, estargz: bool, whiteouts
             connection.execute("DELETE FROM root WHERE path = ?", (victim,))
             _remove_below(connection, victim)
     connection.execute(_FRESH)
-    connection.execute(_LAST_OF_EACH)
-    connection.executemany("DELETE FROM fresh WHERE path = ?", [(path,) for path in taken])
+    connection.execute(_LAST_OF_EACH.format(takes))
     if estargz:
         connection.executemany(
             "DELETE FROM fresh WHERE path = ?", [(name,) for name in ESTARGZ_MEMBERS]

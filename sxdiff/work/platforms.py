@@ -1,17 +1,15 @@
 """One platform of both sides: its documents, its layers, its files, and how far they are equal."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sxdiff.compare.documents import document_differences
 from sxdiff.compare.index import Members
 from sxdiff.compare.rootfs import Root, rung
-from sxdiff.formats.tar import BLOCK
 from sxdiff.image.graph import Document, Layer, PlatformImage
 from sxdiff.model import (
     Difference,
-    Fact,
     FormatError,
     Problem,
     Route,
@@ -20,7 +18,8 @@ from sxdiff.model import (
 )
 from sxdiff.work.layers import ReadLayer, promised_equal
 from sxdiff.work.members import Context, MemberComparison
-from sxdiff.work.tasks import blob_to_json, facts_of
+from sxdiff.work.packing import compression_said, end_difference, packed_differences, same_family
+from sxdiff.work.tasks import blob_to_json
 
 ROOT = "root file system"
 """The step of a route below which the merged trees are compared, where layers do not pair."""
@@ -58,9 +57,6 @@ def contents_promised_equal(a: PlatformImage, b: PlatformImage) -> bool:
     return len(a.layers) == len(b.layers) and all(
         _same_content(left, right) for left, right in zip(a.layers, b.layers, strict=True)
     )
-
-
-_GNU_RECORD = 20 * BLOCK
 
 
 class PlatformComparison:
@@ -194,9 +190,9 @@ class PlatformComparison:
         """Do both media types say truly how their layers are compressed?"""
         for layer in (self._a.layers[i], self._b.layers[j]):
             read = self._context.reading.get(layer)
-            if read is None or _compression_said(layer.media_type) != read.scanned["compression"]:
+            if read is None or compression_said(layer.media_type) != read.scanned["compression"]:
                 return False
-        return _same_family(self._a.layers[i].media_type, self._b.layers[j].media_type)
+        return same_family(self._a.layers[i].media_type, self._b.layers[j].media_type)
 
     def _document(
         self,
@@ -397,36 +393,11 @@ class PlatformComparison:
         told: list[Difference] = []
         if not (a.is_directory or b.is_directory):
             if a.scanned["end_told"] != b.scanned["end_told"]:
-                told.append(_end_difference(a, b))
+                told.append(end_difference(a, b))
             if a.layer.digest is None or a.layer.digest != b.layer.digest:
-                told += self._packed(a, b)
+                told += packed_differences(self._context.pool, a, b)
         for difference in told:
             self._tell((_layer_name(i),), difference)
-
-    def _packed(self, a: ReadLayer, b: ReadLayer) -> Iterator[Difference]:
-        one, other = a.scanned, b.scanned
-        if a.packing != b.packing:
-            yield Difference("layer.packing", Value(a.packing), Value(b.packing), bytes=1)
-        if one["compression"] != other["compression"]:
-            values = (Value(one["compression"]), Value(other["compression"]))
-            yield Difference("layer.compression", *values, bytes=1)
-            return
-        yield from _fact_differences(facts_of(one), facts_of(other))
-        if one["digest"] == other["digest"] or one["diff_id"] != other["diff_id"]:
-            return  # other content: that the packed bytes differ follows
-        made_by = self._context.pool.all(
-            [{"task": "encoder", "blob": blob_to_json(read.blob)} for read in (a, b)]
-        )
-        made = [
-            Value(
-                f"{said or 'packed'}, {read.blob.size} bytes",
-                size=read.blob.size,
-                digest=read.digest,
-            )
-            for said, read in zip(made_by, (a, b), strict=True)
-        ]
-        size = max(a.blob.size, b.blob.size)
-        yield Difference("layer.encoder", made[0], made[1], bytes=size)
 
     def _media_types(self, layers: list[ReadLayer | None], side: str) -> None:
         for read in layers:
@@ -438,7 +409,7 @@ class PlatformComparison:
                 if kind == "tar":
                     resolution = "compared by digest only"
                 self._problem(Problem(where, kind, f"{message} (side {side})", resolution))
-            said = _compression_said(read.layer.media_type)
+            said = compression_said(read.layer.media_type)
             found = read.scanned["compression"]
             if read.layer.descriptor and said is not None and said != found:
                 message = f"media type {read.layer.media_type} promises {said}, it is {found}"
@@ -461,60 +432,6 @@ def _found_equal(a: Layer, b: Layer, one: ReadLayer | None, other: ReadLayer | N
     if one is None or other is None:
         return promised_equal(a, b)
     return one.diff_id == other.diff_id and not (one.is_directory or other.is_directory)
-
-
-def _end_difference(a: ReadLayer, b: ReadLayer) -> Difference:
-    spans = [tuple(read.scanned["end"]) for read in (a, b)]
-    # GNU tar fills the archive up to 10,240 bytes: how much that takes follows from its members
-    filled = all(
-        read.scanned["unpacked"] % _GNU_RECORD == 0
-        and read.scanned["end_told"].endswith("zero bytes")
-        and read.scanned["end"][1] < _GNU_RECORD + 2 * BLOCK
-        for read in (a, b)
-    )
-    return Difference(
-        "layer.padding",
-        Value(a.scanned["end_told"], at=(spans[0][0], spans[0][1])),
-        Value(b.scanned["end_told"], at=(spans[1][0], spans[1][1])),
-        bytes=abs(spans[0][1] - spans[1][1]) or 1,
-        derived=filled and spans[0][0] != spans[1][0],
-    )
-
-
-def _fact_differences(a: list[Fact], b: list[Fact]) -> Iterator[Difference]:
-    """Packing facts pair by kind and name."""
-    left = {(fact.kind, fact.name): fact for fact in a}
-    right = {(fact.kind, fact.name): fact for fact in b}
-    for key in sorted(left.keys() | right.keys()):
-        one, other = left.get(key), right.get(key)
-        if one and other and one.value == other.value:
-            continue
-        derived = bool((one and one.derived) or (other and other.derived))
-        yield Difference(
-            key[0],
-            Value(one.value, at=one.at) if one else None,
-            Value(other.value, at=other.at) if other else None,
-            where=(key[1],) if key[1] else (),
-            bytes=max(fact.at[1] if fact and fact.at else 1 for fact in (one, other)),
-            derived=derived,
-        )
-
-
-def _compression_said(media_type: str) -> str | None:
-    """The compression that a layer's media type promises; None where it promises nothing."""
-    if media_type.endswith(("+gzip", ".tar.gzip")):
-        return "gzip"
-    if media_type.endswith("+zstd"):
-        return "zstd"
-    return "none" if media_type.endswith((".tar", ".v1.tar")) else None
-
-
-def _same_family(a: str, b: str) -> bool:
-    """Are two media types the same but for the compression?"""
-    endings = ("+gzip", "+zstd", ".gzip")
-    for ending in endings:
-        a, b = a.removesuffix(ending), b.removesuffix(ending)
-    return a == b
 
 
 def _longest_increasing(values: Sequence[int]) -> list[int]:

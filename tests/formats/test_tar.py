@@ -22,7 +22,7 @@ from fixtures.tar import (
     symlink,
 )
 from fixtures.tar import tar as tar_of
-from sxdiff.formats import tar
+from sxdiff.formats import tar, xattr
 from sxdiff.formats.tar import Header
 from sxdiff.model import FormatError, text_of
 from tests.layers import content_digest, headers
@@ -350,23 +350,23 @@ def test_capabilities_read_as_getcap_says_them(tmp_path: Path, words: str) -> No
         pytest.skip("only root can set a capability")
     run("setcap", words, path)
     theirs = run("getcap", path).split(maxsplit=1)[1].strip()
-    assert tar.capability_text(os.getxattr(path, "security.capability")) == theirs
+    assert xattr.capability_text(os.getxattr(path, "security.capability")) == theirs
 
 
 def test_capabilities_with_a_root_id_and_of_the_first_revision() -> None:
     third = bytes.fromhex("0100000300200000000000000000000000000000e8030000")
-    assert tar.capability_text(third) == "cap_net_raw=ep rootid=1000"
+    assert xattr.capability_text(third) == "cap_net_raw=ep rootid=1000"
     first = bytes.fromhex("010000010020000000000000")
-    assert tar.capability_text(first) == "cap_net_raw=ep"
+    assert xattr.capability_text(first) == "cap_net_raw=ep"
     mixed = bytes.fromhex("0000000201000000002000000000000000000000")
-    assert tar.capability_text(mixed) == "cap_chown=p cap_net_raw=i"
+    assert xattr.capability_text(mixed) == "cap_chown=p cap_net_raw=i"
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_capability_or_shown_as_they_are(value: bytes) -> None:
-    said = tar.capability_text(value)
+    said = xattr.capability_text(value)
     assert said == value.hex() or "=" in said
-    assert tar.acl_text(value) == value.hex() or len(value) % 8 == 4
+    assert xattr.acl_text(value) == value.hex() or len(value) % 8 == 4
 
 
 def test_access_control_lists_read_as_getfacl_says_them(tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ def test_access_control_lists_read_as_getfacl_says_them(tmp_path: Path) -> None:
     theirs = run(
         "getfacl", "--absolute-names", "--omit-header", "--numeric", "--no-effective", path
     )
-    assert tar.acl_text(value).split(",") == theirs.split()
+    assert xattr.acl_text(value).split(",") == theirs.split()
 
 
 @pytest.mark.parametrize("tool", ["tar", "bsdtar"])
