@@ -283,3 +283,19 @@ def test_the_report_depends_on_nothing_but_the_inputs(tmp_path: Path, name: str)
         assert done.returncode == 1, done.stderr
         reports.add(tuple((folder / output).read_bytes() for output in outputs[1::2]))
     assert len(reports) == 1
+
+
+def test_a_hard_link_whose_source_is_gone_is_told_where_the_layering_differs(
+    compared: Compare,
+) -> None:
+    """Whatever differs has an entry with its path, also where no layer pairs."""
+
+    def side(content: str, *more: Member) -> bytes:
+        lower = layer([file("a", content), hardlink("b", "a"), hardlink("c", "a")])
+        upper = layer([whiteout("a")])
+        return oci_archive(image([lower, upper, *(layer([one]) for one in more)]))
+
+    report = compared(side("x"), side("y", file("d", "z")))
+    paths = {one["path"] for one in report["differences"] if one["kind"] == "file.content"}
+    assert paths == {"b", "c"}
+    assert report["equal_at"] == "nothing"

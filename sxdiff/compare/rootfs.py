@@ -232,7 +232,7 @@ def rung(a: Root, b: Root, a_layers: Sequence[Members], b_layers: Sequence[Membe
                 best = "contents"  # nobody says its mode, owner and time on the other side
                 continue
             return "nothing"
-        if _shape(left) != _shape(right) or left.content != right.content:
+        if shape(left) != shape(right) or left.content != right.content:
             return "nothing"
         if best != "rootfs":
             continue
@@ -257,7 +257,7 @@ def _header(row: RootRow, layers: Sequence[Members]) -> Header:
     return members.header(members.row(row.inode_ordinal))
 
 
-def _shape(row: RootRow) -> tuple[bytes, bytes]:
+def shape(row: RootRow) -> tuple[bytes, bytes]:
     """Type and target, or device numbers; a hard link is the file that it names."""
     return (row.inode_type, b"" if row.inode_type == tar.REGULAR else row.inode_link)
 

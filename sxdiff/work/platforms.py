@@ -1,12 +1,13 @@
 """One platform of both sides: its documents, its layers, its files, and how far they are equal."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sxdiff.compare.documents import document_differences
-from sxdiff.compare.index import Members
-from sxdiff.compare.rootfs import Root, rung
+from sxdiff.compare.index import Members, Row
+from sxdiff.compare.rootfs import Root, RootRow, rung, shape
+from sxdiff.formats.tar import HARD_LINK
 from sxdiff.image.graph import Document, Layer, PlatformImage
 from sxdiff.model import (
     Difference,
@@ -290,9 +291,7 @@ class PlatformComparison:
     def _contents_equal(roots: tuple[Root, Root]) -> bool:
         """Are type, target and content of every path equal, whatever the headers say?"""
         return all(
-            a is not None
-            and b is not None
-            and (a.type, a.content, a.link) == (b.type, b.content, b.link)
+            a is not None and b is not None and (shape(a), a.content) == (shape(b), b.content)
             for a, b in roots[0].differing(roots[1])
         )
 
@@ -355,12 +354,35 @@ class PlatformComparison:
             list(zip(b, b_members, strict=True)),
             lambda _: True,
         )
-        comparison.run(
-            (
-                one and (one.layer, a_members[one.layer].row(one.ordinal)),
-                other and (other.layer, b_members[other.layer].row(other.ordinal)),
+        comparison.run(self._root_rows(roots, a_members, b_members))
+
+    def _root_rows(
+        self, roots: tuple[Root, Root], a: list[Members], b: list[Members]
+    ) -> Iterator[tuple[tuple[int, Row] | None, tuple[int, Row] | None]]:
+        for one, other in roots[0].differing(roots[1]):
+            if one is not None and other is not None and self._source_is_gone(roots, one, other):
+                # no other path of the tree tells what these names hold
+                values = (_content_value(one, a), _content_value(other, b))
+                self._context.builder.add(
+                    (*self._route, ROOT, text_of(one.path)),
+                    "data",
+                    Difference("file.content", *values, bytes=max(v.size or 1 for v in values)),
+                    text_of(one.path),
+                    True,
+                )
+            yield (
+                one and (one.layer, a[one.layer].row(one.ordinal)),
+                other and (other.layer, b[other.layer].row(other.ordinal)),
             )
-            for one, other in roots[0].differing(roots[1])
+
+    @staticmethod
+    def _source_is_gone(roots: tuple[Root, Root], one: RootRow, other: RootRow) -> bool:
+        """Do two hard links hold other contents, which no pair of their sources' paths tells?"""
+        if not one.type == other.type == HARD_LINK or one.content == other.content:
+            return False
+        return not all(
+            root.shows(row.inode_layer, row.link)
+            for root, row in zip(roots, (one, other), strict=True)
         )
 
     def _member_order(self, i: int, a: Members, b: Members) -> None:
@@ -422,6 +444,12 @@ class PlatformComparison:
 
     def _tell(self, below: Route, difference: Difference) -> None:
         self._context.builder.add((*self._route, *below), "layer", difference, None, True)
+
+
+def _content_value(row: RootRow, layers: list[Members]) -> Value:
+    member = layers[row.inode_layer].row(row.inode_ordinal)
+    digest = f"blake3:{row.content.hex()}" if row.content else None
+    return Value(None, at=(member.data_at, member.size), size=member.size, digest=digest)
 
 
 def _layer_name(index: int) -> str:
