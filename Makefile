@@ -1,5 +1,5 @@
 # Short names for ./dev, which works without make too.
-.PHONY: try test lint check bench bench-full fixtures reports setup
+.PHONY: try test lint check bench bench-full soak fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -13,6 +13,10 @@ bench:
 # Also the 4 GB images: some 20 GB of disk and half an hour.
 bench-full:
 	./dev bench --full
+
+# Layers of a million members, in every way that could hurt: some twenty minutes.
+soak: setup
+	.venv/bin/python -m bench.soak
 
 # The sums that every build of the fixtures must give; and the pair that ./dev try compares.
 fixtures:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from sxdiff.model import Blob, Fact, InputError, Limits
 from sxdiff.work.spool import Spool, spool_error
 
+LOOK_SECONDS = 900
+"""For one batch of pairs; a large file is a batch of its own."""
 _REPORT_EVERY = 16 << 20
 
 
@@ -127,10 +130,15 @@ class Tasks:
         from sxdiff.wire import node_to_json  # noqa: PLC0415 - start-up time
 
         nodes = []
-        for pair in task["pairs"]:
-            node = look(_blob(pair["a"]), _blob(pair["b"]), pair["name"], self._scratch, limits)
-            nodes.append(None if node is None else node_to_json(node))
-            self._scratch.clear()
+        # nothing catches the signal: a worker that looks for too long dies, and the pool says so
+        signal.alarm(LOOK_SECONDS)
+        try:
+            for pair in task["pairs"]:
+                node = look(_blob(pair["a"]), _blob(pair["b"]), pair["name"], self._scratch, limits)
+                nodes.append(None if node is None else node_to_json(node))
+                self._scratch.clear()
+        finally:
+            signal.alarm(0)
         return nodes
 
     def do_encoder(self, task: dict[str, Any], limits: Limits) -> str | None:
