@@ -11,7 +11,7 @@ import bz2
 import lzma
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, text_of
 
@@ -85,15 +85,6 @@ class _Input:
 
     def close(self) -> None:
         os.close(self._file)
-
-
-class _Inflater(Protocol):
-    eof: bool
-    unconsumed_tail: bytes
-    unused_data: bytes
-
-    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
-    def copy(self) -> "_Inflater": ...
 
 
 class Unpacked:

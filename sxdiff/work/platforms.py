@@ -68,7 +68,6 @@ class PlatformComparison:
         self._route = route
         self._a = a
         self._b = b
-        self._last_path: tuple[Route, bytes] | None = None
 
     def compare(self) -> str:
         """Tell every difference; the rung at which the two are equal."""
