@@ -8,9 +8,9 @@ Values are frozen; nothing here reads a clock, the network or the environment.
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 Scalar: TypeAlias = str | int | bool | None
 """What a fact's value may be. Never a float: the report holds integers only."""
@@ -171,14 +171,57 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a listing: an instruction, a string, an entry of a table, and its bytes.
+
+    `text` tells all that the bytes at `at` (a span of the listed content) mean, but for places
+    elsewhere in the same stream: those are in `refers`, as (member's name, offset in its
+    content). Rows with equal text whose places hold the same things differ only in layout.
+    `label` names what the row belongs to (a DIE), as a `Symbol` does for bytes.
+    """
+
+    at: Span
+    text: str
+    refers: tuple[tuple[str, int], ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A content that its container knows as a sequence of rows: compared by aligning them.
+
+    `rows` gets the member's content and gives its rows in the order of their places. Bytes that
+    no row covers are rows of their own. `format` starts the kinds told (`elf.code.order`).
+    """
+
+    format: str
+    rows: Callable[[Blob], Iterable[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A content that its container knows as facts and members: paired by kind and name.
+
+    `parts` gets the member's content and gives its parts, whose spans count from its start.
+    """
+
+    format: str
+    parts: "Callable[[Blob], Iterable[Fact | Member]]"
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A stream inside a stream: a section, an archive member, an unpacked content.
 
     `content` is a span of the container, or a function that gives the unpacked chunks anew at
     each call. `at` is the member's span in the container's stream (None where it has no plain
-    span there). `kind` names a difference of its bytes where no format knows better. With
-    `opaque`, no format is looked for in it. `told_at` shifts the offsets told for its bytes, so
-    that an ELF section's ranges are told as file offsets.
+    span there). `kind` names a difference of its bytes where no format knows better.
+
+    Where a member is a stream of its own, its format is looked for by its bytes. One that is
+    `opaque` or has an `inside` is part of its container's format: no format is looked for, and
+    its bytes are told by their offsets in the container. `inside` says how to look into it; it
+    is asked only where the bytes differ. `symbols` (sorted by place) name ranges of its bytes;
+    `source` gives the source line ("main.c:12") of an offset in it. Both may be asked late.
     """
 
     name: str
@@ -187,8 +230,26 @@ class Member:
     kind: str = "bytes"
     opaque: bool = False
     derived: bool = False
-    told_at: int = 0
-    symbols: tuple[Symbol, ...] = ()
+    inside: Inside | Listing | None = None
+    symbols: Sequence[Symbol] | Callable[[], Sequence[Symbol]] = ()
+    source: Callable[[int], str | None] | None = None
+
+
+class Format(Protocol):
+    """What every format offers. `name` starts the kinds of its facts (`gzip.mtime`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a stream that starts with `head` is of this format, by content alone."""
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """The stream's facts and members, in the order of the format's own tables.
+
+        Any bytes at all give parts or `FormatError` (`LimitError`), in bounded time and memory.
+        A fact's value tells all the bytes of its span: other bytes, another value.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +278,8 @@ class Value:
 class Difference:
     """The smallest told difference. `where` is relative to the `Node` that holds it.
 
-    `bytes` counts the bytes that differ (the larger side). A `derived` difference follows from
+    `bytes` counts the bytes that differ (the larger side). `count` says for how many alike
+    (consequences of one kind) this one stands. A `derived` difference follows from
     the differences under the routes `derived_from` (absolute), or, where that is empty, from
     the other differences of its node.
     """
@@ -227,6 +289,7 @@ class Difference:
     b: Value | None
     where: Route = ()
     bytes: int = 0
+    count: int = 1
     symbol: str | None = None
     source: str | None = None
     diff: str | None = None

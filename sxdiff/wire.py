@@ -70,6 +70,8 @@ def difference_to_json(difference: Difference) -> JsonObject:
         document["where"] = [*difference.where]
     if difference.bytes:
         document["bytes"] = difference.bytes
+    if difference.count != 1:
+        document["count"] = difference.count
     if difference.symbol is not None:
         document["symbol"] = difference.symbol
     if difference.source is not None:
@@ -93,6 +95,7 @@ def difference_from_json(document: object) -> Difference:
         b=_optional(fields.get("b"), value_from_json),
         where=_texts(fields.get("where", [])),
         bytes=_integer(fields.get("bytes", 0)),
+        count=_integer(fields.get("count", 1)),
         symbol=_optional(fields.get("symbol"), _text),
         source=_optional(fields.get("source"), _text),
         diff=_optional(fields.get("diff"), _text),

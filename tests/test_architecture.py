@@ -28,7 +28,7 @@ SAME_RANK = {("report", "wire")}
 """The one exception: the report is written in the words that workers speak."""
 
 ONLY_IN = {
-    "elftools": "formats/elf",
+    "elftools": "formats/elf/",
     "libarchive": "formats/",
     "magic": "formats/",
     "jinja2": "report/",
@@ -117,7 +117,7 @@ def test_the_rule_catches(path: str, source: str) -> None:
     ("path", "source"),
     [
         ("report/build.py", "from sxdiff.wire import difference_to_json"),
-        ("formats/elf_schema.py", "from elftools.elf import enums"),
+        ("formats/elf/schema.py", "from elftools.elf import enums"),
         ("formats/zip.py", "from sxdiff.model import Fact"),
         ("formats/zip.py", "from . import gzip"),
         ("cli.py", "import click\nfrom sxdiff import __version__\nfrom sxdiff import run"),

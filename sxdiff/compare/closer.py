@@ -5,23 +5,26 @@ differ. What no format knows is compared as text or as bytes. Nothing that diffe
 """
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from sxdiff.compare import lines, ranges
+from sxdiff.compare import lines, listing, ranges
 from sxdiff.compare.describe import describe
 from sxdiff.compare.pair import Pairing, Part, differ, pair
+from sxdiff.compare.places import Places
 from sxdiff.compare.untold import KIND as UNTOLD
-from sxdiff.formats import HEAD, Format, sniff
+from sxdiff.formats import HEAD, sniff, sniff_text
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
     Blob,
     Difference,
     Fact,
+    Format,
     FormatError,
     LimitError,
     Limits,
+    Listing,
     Member,
     Node,
     Problem,
@@ -35,6 +38,14 @@ MOST_RENAMES = 1024
 """Names on one side only up to which renamed contents are looked for."""
 MOST_NAMES = 64
 """Names of moved members that are told."""
+
+
+MOST_ALIKE = 3
+"""Consequences of one kind in one description that are told one by one."""
+
+Shifts: TypeAlias = tuple[int, int]
+"""What to add to the offsets told of a and of b."""
+FactPair: TypeAlias = tuple[Fact | None, Fact | None]
 
 
 class Scratch(Protocol):
@@ -62,6 +73,10 @@ class Tally:
             else:
                 self.count(1, difference.bytes)
         return out
+
+    def restore(self, before: "Tally") -> None:
+        """Forget what was kept and counted since `before` was copied."""
+        self.left, self.more, self.more_bytes = before.left, before.more, before.more_bytes
 
     def count(self, differences: int, size: int) -> None:
         """Count differences that are not told."""
@@ -105,61 +120,147 @@ class _Closer:
         if one and two and one is not two:
             return Node(name, "bytes", tuple(self._tally.keep([_formats(a, b, one, two)])))
         if not one or not two:
-            return self._leaf(a, b, name, kind)
+            return self._leaf(a, b, name, kind, depth)
         if depth >= self._limits.member_depth:
             problem = _problem("limit", f"members nested {depth} deep")
-            return self._leaf(a, b, name, kind, problem)
+            return self._leaf(a, b, name, kind, depth, problem)
         before = replace(self._tally)
         try:
-            return self._inside(a, b, name, one, depth)
+            return self._stream(a, b, name, one, depth)
         except FormatError as error:
-            tally = self._tally
-            tally.left, tally.more, tally.more_bytes = before.left, before.more, before.more_bytes
+            self._tally.restore(before)
             what = "limit" if isinstance(error, LimitError) else "format"
-            return self._leaf(a, b, name, kind, _problem(what, f"{one.name}: {error}"))
+            return self._leaf(a, b, name, kind, depth, _problem(what, f"{one.name}: {error}"))
 
-    def _leaf(self, a: Blob, b: Blob, name: str, kind: str, *problems: Problem) -> Node:
+    def _leaf(self, a: Blob, b: Blob, name: str, kind: str, depth: int, *problems: Problem) -> Node:
         """Both sides as texts if they are, else as bytes."""
         encodings = encoding_of(a), encoding_of(b)
         if encodings[0] and encodings[1]:
             if max(a.size, b.size) <= self._limits.text_bytes:
-                told, more, size = lines.differences(
-                    a, b, (encodings[0], encodings[1]), self._tally.left
-                )
-                self._tally.count(more, size)
-                return Node(name, "text", tuple(self._tally.keep(told)), problems=problems)
+                return self._text(a, b, name, (encodings[0], encodings[1]), depth, problems)
             problems += (_problem("limit", f"text of more than {self._limits.text_bytes} bytes"),)
         member = Member(name, a, kind=kind)
         found = self._tally.keep(ranges.differences(a, b, member, member))
         return Node(name, "bytes", tuple(found), problems=problems)
 
-    def _inside(self, a: Blob, b: Blob, name: str, known: Format, depth: int) -> Node:
+    def _text(
+        self,
+        a: Blob,
+        b: Blob,
+        name: str,
+        encodings: tuple[str, str],
+        depth: int,
+        problems: tuple[Problem, ...],
+    ) -> Node:
+        """By its own format, unless it differs as a whole in one plain way; else by lines."""
+        told, more, size = lines.differences(a, b, encodings, self._tally.left)
+        if not told or told[0].kind not in lines.WHOLE:
+            known = sniff_text(a.read(0, HEAD))
+            if known and known is sniff_text(b.read(0, HEAD)) and depth < self._limits.member_depth:
+                before = replace(self._tally)
+                try:
+                    return replace(self._stream(a, b, name, known, depth), problems=problems)
+                except FormatError:  # it only looked like one: it is still a text
+                    self._tally.restore(before)
+        self._tally.count(more, size)
+        return Node(name, "text", tuple(self._tally.keep(told)), problems=problems)
+
+    def _stream(self, a: Blob, b: Blob, name: str, known: Format, depth: int) -> Node:
         """Both sides as one format. Raises `FormatError` where one side breaks its promise."""
-        limits = self._limits
-        paired = pair(describe(a, known, limits), describe(b, known, limits))
+        parts = known.dissect(a, self._limits), known.dissect(b, self._limits)
+        node, rooted = self._described(a, b, name, known.name, parts, depth)
+        # what follows from a content is a consequence only where a content differs
+        return node if rooted else _as_roots(node)
+
+    def _described(
+        self,
+        a: Blob,
+        b: Blob,
+        name: str,
+        format_name: str,
+        parts: tuple[Iterable[Part], Iterable[Part]],
+        depth: int,
+        shifts: Shifts = (0, 0),
+        part: bool = False,
+    ) -> tuple[Node, bool]:
+        """What differs between two descriptions, and whether a content is among it.
+
+        `shifts` is added to the offsets told where the description is of a `part` of a stream.
+        """
+        paired = pair(describe(a, parts[0]), describe(b, parts[1]))
         keep = self._tally.keep
-        contents = keep(_renamed(a, b, paired, known.name))
-        told = keep(_fact(a, b, left, right) for left, right in paired.facts)
-        contents += keep(_alone(a, b, paired, known.name))
-        contents += keep(_order(paired, known.name))
+        contents = keep(_renamed(a, b, paired, format_name))
+        told = keep(_facts(a, b, paired.facts, shifts))
+        contents += keep(_alone(a, b, paired, format_name, shifts))
+        contents += keep(_order(paired, format_name))
         nodes: list[Node] = []
+        problems: list[Problem] = []
+        rooted = False
+        places = Places(paired.members, self._stored)
         for left, right in paired.members:
             one, two = self._stored(left), self._stored(right)
-            if left.opaque or right.opaque:
-                if not ranges.equal(one, two):
-                    where = (min(left.name, right.name),)  # a gap may have two names
-                    contents += keep(ranges.differences(one, two, left, right, where))
-            elif node := self.look(one, two, left.name, left.kind, depth + 1):
-                nodes.append(node)
+            if ranges.equal(one, two):
+                continue
+            if not _is_part(left) and not _is_part(right):
+                found = self.look(one, two, left.name, left.kind, depth + 1)
+                nodes += [found] if found else []
+                rooted = True
+                continue
+            inner = _shifted(left, shifts[0]), _shifted(right, shifts[1])
+            where = (min(left.name, right.name),)  # a gap may have two names
+            within = self._within(one, two, left, right, places, depth, inner)
+            if isinstance(within, Problem):
+                problems.append(replace(within, where=where))
+                within = None
+            if within is None:
+                leaf = ranges.differences(one, two, left, right, where, inner)
+                contents += keep(leaf)
+            elif isinstance(within, list):
+                contents += [replace(each, where=(*where, *each.where)) for each in within]
+            else:
+                node, inner_rooted = within
+                rooted = rooted or (inner_rooted and not left.derived)
+                nodes.append(_as_derived(node) if left.derived and right.derived else node)
         if not told and not contents and not nodes:
             whole = Member("", a, kind=UNTOLD)
-            contents = keep(ranges.differences(a, b, whole, whole))
-        # what follows from a content is a consequence only where a content differs
-        rooted = nodes or any(not difference.derived for difference in contents)
-        told += contents
-        if not rooted:
-            told = [replace(difference, derived=False) for difference in told]
-        return Node(name, known.name, tuple(told), tuple(nodes))
+            contents = keep(ranges.differences(a, b, whole, whole, (), shifts))
+        rooted = rooted or any(not difference.derived for difference in contents)
+        if part:  # its facts are content of the whole
+            rooted = rooted or any(not difference.derived for difference in told)
+        return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
+
+    def _within(
+        self,
+        a: Blob,
+        b: Blob,
+        left: Member,
+        right: Member,
+        places: Places,
+        depth: int,
+        shifts: Shifts,
+    ) -> "tuple[Node, bool] | list[Difference] | Problem | None":
+        """Into a part that its container knows; None where only its bytes can be told."""
+        known, other = left.inside, right.inside
+        if known is None or other is None or known.format != other.format:
+            return None
+        if not a.size or not b.size:
+            return None
+        if depth >= self._limits.member_depth:
+            return _problem("limit", f"parts nested {depth} deep")
+        before = replace(self._tally)
+        try:
+            if isinstance(known, Listing) or isinstance(other, Listing):
+                rows = listing.differences(a, b, left, right, places, shifts)
+                derived = left.derived and right.derived
+                return self._tally.keep(
+                    replace(row, derived=row.derived or derived) for row in rows
+                )
+            parts = known.parts(a), other.parts(b)
+            return self._described(a, b, left.name, known.format, parts, depth + 1, shifts, True)
+        except FormatError as error:
+            self._tally.restore(before)
+            what = "limit" if isinstance(error, LimitError) else "format"
+            return _problem(what, f"{known.format}: {error}")
 
     def _stored(self, member: Member) -> Blob:
         if isinstance(member.content, Blob):
@@ -179,17 +280,83 @@ def _formats(a: Blob, b: Blob, one: Format, two: Format) -> Difference:
     return Difference("file.format", told[0], told[1], bytes=ranges.count_differing(a, b))
 
 
-def _fact(a: Blob, b: Blob, left: Fact | None, right: Fact | None) -> Difference:
+def _is_part(member: Member) -> bool:
+    """Whether the member is part of its container's format, not a stream of its own."""
+    return member.opaque or member.inside is not None
+
+
+def _shifted(member: Member, shift: int) -> int:
+    """What to add to offsets in the member's content, so that they count in the stream."""
+    return shift + member.at[0] if member.at else 0
+
+
+def _as_roots(node: Node) -> Node:
+    """The same differences, none of them a consequence: nothing is there to follow from."""
+    return _each(node, lambda difference: replace(difference, derived=False))
+
+
+def _as_derived(node: Node) -> Node:
+    return _each(node, lambda difference: replace(difference, derived=True))
+
+
+def _each(node: Node, change: Callable[[Difference], Difference]) -> Node:
+    return replace(
+        node,
+        differences=tuple(map(change, node.differences)),
+        nodes=tuple(_each(child, change) for child in node.nodes),
+    )
+
+
+def _facts(a: Blob, b: Blob, pairs: Sequence[FactPair], shifts: Shifts) -> Iterator[Difference]:
+    """Facts that differ: one difference each; many consequences of one kind are one together."""
+    alike: dict[str, list[FactPair]] = {}
+    for one in pairs:
+        if _follows(one):
+            some = one[0] or one[1]
+            assert some  # noqa: S101 - pair gives at least one
+            alike.setdefault(some.kind, []).append(one)
+    folded = {kind for kind, found in alike.items() if len(found) > MOST_ALIKE}
+    for left, right in pairs:
+        some = left or right
+        assert some  # noqa: S101 - pair gives at least one
+        if not (some.kind in folded and _follows((left, right))):
+            yield _fact(a, b, left, right, shifts)
+        elif some.kind in alike:
+            yield _alike(a, b, some.kind, alike.pop(some.kind), shifts)
+
+
+def _follows(pair: FactPair) -> bool:
+    """Whether a fact that differs is derived on each side that has it."""
+    return all(fact.derived for fact in pair if fact)
+
+
+def _alike(a: Blob, b: Blob, kind: str, pairs: Sequence[FactPair], shifts: Shifts) -> Difference:
+    told: list[Value] = []
+    for side in (0, 1):
+        facts = [fact for pair in pairs if (fact := pair[side])]
+        text = "\n".join(f"{fact.name} {fact.value}"[:LONGEST] for fact in facts[:MOST_ALIKE])
+        spans = [fact.at for fact in facts if fact.at]
+        start = min((at for at, _ in spans), default=0)
+        end = max((at + size for at, size in spans), default=0)
+        told.append(Value(text, (start + shifts[side], end - start) if spans else None))
+    size = sum(
+        _differing(a, left.at if left else None, b, right.at if right else None)
+        for left, right in pairs
+    )
+    return Difference(kind, told[0], told[1], bytes=size, count=len(pairs), derived=True)
+
+
+def _fact(a: Blob, b: Blob, left: Fact | None, right: Fact | None, shifts: Shifts) -> Difference:
     some = left or right
     assert some  # noqa: S101 - pair gives at least one
     name = min((left or some).name, (right or some).name)
     return Difference(
         some.kind,
-        _value(left),
-        _value(right),
+        _value(left, shifts[0]),
+        _value(right, shifts[1]),
         (name,) if name else (),
         _differing(a, left.at if left else None, b, right.at if right else None),
-        derived=(left or some).derived and (right or some).derived,
+        derived=_follows((left, right)),
     )
 
 
@@ -200,10 +367,10 @@ def _differing(a: Blob, in_a: Span | None, b: Blob, in_b: Span | None) -> int:
     return (in_a or in_b or (0, 0))[1]
 
 
-def _value(fact: Fact | None) -> Value | None:
+def _value(fact: Fact | None, shift: int) -> Value | None:
     if fact is None:
         return None
-    told, at = fact.value, fact.at
+    told, at = fact.value, _moved(fact.at, shift)
     if not isinstance(told, str) or len(told) <= LONGEST:
         return Value(told, at)
     raw = told.encode()
@@ -247,24 +414,30 @@ def _signature(blob: Blob, parts: Iterable[Part]) -> Hashable:
     return contents or facts
 
 
-def _alone(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Difference]:
+def _moved(at: Span | None, shift: int) -> Span | None:
+    return (at[0] + shift, at[1]) if at else None
+
+
+def _alone(
+    a: Blob, b: Blob, paired: Pairing, format_name: str, shifts: Shifts
+) -> Iterable[Difference]:
     """Names that one side does not have: one difference each, with all their parts."""
     for name, parts in paired.alone_a.items():
-        size, value = _whole(a, name, parts)
+        size, value = _whole(a, name, parts, shifts[0])
         yield Difference(f"{format_name}.only_in_a", value, None, (name,), size)
     for name, parts in paired.alone_b.items():
-        size, value = _whole(b, name, parts)
+        size, value = _whole(b, name, parts, shifts[1])
         yield Difference(f"{format_name}.only_in_b", None, value, (name,), size)
 
 
-def _whole(blob: Blob, name: str, parts: Iterable[Part]) -> tuple[int, Value]:
+def _whole(blob: Blob, name: str, parts: Iterable[Part], shift: int) -> tuple[int, Value]:
     parts = list(parts)
     size = sum(part.at[1] for part in parts if part.at)
     member = next((part for part in parts if isinstance(part, Member) and part.at), None)
     if member is None or member.at is None:
-        return size, Value(name, parts[0].at)
+        return size, Value(name, _moved(parts[0].at, shift))
     digest = ranges.digest(blob.part(*member.at))
-    return size, Value(name, member.at, size=member.at[1], digest=digest)
+    return size, Value(name, _moved(member.at, shift), size=member.at[1], digest=digest)
 
 
 def _order(paired: Pairing, format_name: str) -> Iterable[Difference]:

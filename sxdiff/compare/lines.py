@@ -19,6 +19,9 @@ EXCERPT = 2000
 MOST_LINES = 2_000_000
 """Lines between the common ends; of a longer text these are one replacement."""
 
+WHOLE = frozenset({"text.encoding", "text.line_endings", "text.whitespace", "text.case"})
+"""Kinds that say all there is to the difference of two texts of any format."""
+
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _SPACE = b" \t\n\r\v\f"
 
@@ -28,23 +31,27 @@ class Text:
     """The lines of one side between the ends that both sides have in common.
 
     `lines` are UTF-8 (or the bytes as they are) with their line ends; `ends` are offsets in the
-    stream: line n lies from ends[n] to ends[n + 1]. `first` is the number of the first line.
+    stream: line n lies from ends[n] to ends[n + 1]. `first` is the number of the first line;
+    `shift` is added to the offsets told; lines that nobody counts are not `numbered`.
     """
 
     lines: list[bytes]
     ends: list[int]
     first: int
     blob: Blob
+    shift: int = 0
+    numbered: bool = True
 
     def value(self, start: int, end: int) -> Value:
         """Lines from `start` to `end` as one side of a difference."""
         span = (self.ends[start], self.ends[end] - self.ends[start])
         told = text_of(b"".join(_enough(self.lines, start, end)))
+        line = self.first + start if self.numbered else None
+        at = (span[0] + self.shift, span[1])
         if len(told) <= EXCERPT:
-            return Value(told, span, line=self.first + start)
-        whole = self.blob.part(*span)
+            return Value(told, at, line=line)
         return Value(
-            told[:EXCERPT], span, size=span[1], digest=digest(whole), line=self.first + start
+            told[:EXCERPT], at, size=span[1], digest=digest(self.blob.part(*span)), line=line
         )
 
 
@@ -88,7 +95,7 @@ def differences(
             bytes_left_out += count
             continue
         told_a, told_b = one.value(*change[:2]), two.value(*change[2:])
-        diff = excerpt(_unified(one, two, change))
+        diff = excerpt(unified(one, two, change))
         out.append(Difference("text", told_a, told_b, bytes=count, diff=diff))
     return out, left_out, bytes_left_out
 
@@ -104,7 +111,7 @@ def _as_one(kind: str, one: Text, two: Text, changes: Sequence[Change]) -> Diffe
     span = (first[0], last[1], first[2], last[3])
     diff = ""
     for change in changes:
-        diff += _unified(one, two, change)
+        diff += unified(one, two, change)
         if len(diff) > EXCERPT:
             break
     count = sum(differing(*_sides(one, two, change)) for change in changes)
@@ -124,6 +131,8 @@ def _only(one: Text, two: Text) -> str | None:
             return "text.order"
     if a.translate(None, _SPACE) == b.translate(None, _SPACE):
         return "text.whitespace"
+    if a.lower() == b.lower():
+        return "text.case"
     return None
 
 
@@ -138,7 +147,7 @@ def excerpt(text: str) -> str:
     return f"{text[:EXCERPT]}\n[{len(text) - EXCERPT} more characters]"
 
 
-def _unified(one: Text, two: Text, change: Change) -> str:
+def unified(one: Text, two: Text, change: Change) -> str:
     """The change as a unified diff with `CONTEXT` lines (POSIX diff -u)."""
     a0, a1, b0, b1 = change
     before = 0

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TypeAlias
 
 from sxdiff.compare.align import Change, align
 from sxdiff.model import Blob, Difference, Member, Route, Symbol, Value, text_of
@@ -134,25 +135,60 @@ def _middle(a: Blob, b: Blob) -> list[Range]:
 
 def _strings(a: Blob, b: Blob, head: int, tail: int) -> list[Range]:
     """The differing groups of NUL-terminated strings, in a table that holds nothing else."""
+    tables = _tables(a, b, head, tail)
+    if tables is None:
+        return []
+    (ours, places_a), (theirs, places_b) = tables
+    out = []
+    for group in align(ours, theirs):
+        for a0, a1, b0, b1 in _one_by_one(group):
+            left, right = b"".join(ours[a0:a1]), b"".join(theirs[b0:b1])
+            end = 1 if left and right else 0  # the NUL that both end with
+            in_a = (places_a[a0], len(left) - end)
+            in_b = (places_b[b0], len(right) - end)
+            out.append(Range(in_a, in_b, differing(left, right)))
+    return out if len(out) <= MOST_RANGES else []
+
+
+Table: TypeAlias = tuple[list[bytes], list[int]]
+"""Strings, each with its NUL, and their offsets in the stream."""
+
+
+def _tables(a: Blob, b: Blob, head: int, tail: int) -> tuple[Table, Table] | None:
+    """The strings between the common ends, where there is nothing else."""
     before = len(a.read(max(0, head - WIDEN), min(WIDEN, head)).rpartition(b"\0")[2])
     behind = a.read(a.size - tail, WIDEN).find(b"\0") + 1
     if tail and not behind:
-        return []
+        return None
     start = head - before
     sides = [blob.read(start, blob.size - tail + behind - start) for blob in (a, b)]
     if not all(_TABLE.fullmatch(side) for side in sides):
-        return []
+        return None
     pieces = [_STRING.findall(side) for side in sides]
-    places = [list(accumulate(map(len, side), initial=start)) for side in pieces]
-    out = []
-    for group in align(pieces[0], pieces[1]):
-        for a0, a1, b0, b1 in _one_by_one(group):
-            left, right = b"".join(pieces[0][a0:a1]), b"".join(pieces[1][b0:b1])
-            end = 1 if left and right else 0  # the NUL that both end with
-            in_a = (places[0][a0], len(left) - end)
-            in_b = (places[1][b0], len(right) - end)
-            out.append(Range(in_a, in_b, differing(left, right)))
-    return out if len(out) <= MOST_RANGES else []
+    ours, theirs = ((side, [*accumulate(map(len, side), initial=start)]) for side in pieces)
+    return ours, theirs
+
+
+def string_places(a: Blob, b: Blob) -> dict[int, int] | None:
+    """Where the strings of table a that lie between the common ends of both have gone to in b:
+    offset to offset; a replaced string goes with the one that replaces it. None where the
+    streams are no tables of strings."""
+    head = common_start(a, b)
+    tail = common_end(a, b, head)
+    if max(a.size, b.size) - head - tail > STRINGS:
+        return None
+    tables = _tables(a, b, head, tail)
+    if tables is None:
+        return None
+    (ours, places_a), (theirs, places_b) = tables
+    out: dict[int, int] = {}
+    at_a = at_b = 0
+    end = (len(ours), len(ours), len(theirs), len(theirs))
+    for a0, a1, b0, b1 in [*align(ours, theirs), end]:
+        out.update(zip(places_a[at_a:a0], places_b[at_b:b0], strict=True))
+        out.update(zip(places_a[a0:a1], places_b[b0:b1], strict=False))
+        at_a, at_b = a1, b1
+    return out
 
 
 def _one_by_one(group: Change) -> Iterator[Change]:
@@ -216,29 +252,47 @@ def count_differing(a: Blob, b: Blob) -> int:
 
 
 def differences(
-    a: Blob, b: Blob, left: Member, right: Member, where: Route = ()
+    a: Blob,
+    b: Blob,
+    left: Member,
+    right: Member,
+    where: Route = (),
+    shifts: tuple[int, int] = (0, 0),
 ) -> Iterator[Difference]:
     """The ranges of two leaves, under the kind, the offsets and the symbols of their members.
 
     A range inside printable text is told as the whole string that it lies in (at most `WIDEN`
-    bytes more on each side), since a date or a path can only be known as a whole.
+    bytes more on each side), since a date or a path can only be known as a whole. `shifts` is
+    added to the offsets told.
     """
+    symbols: tuple[Sequence[Symbol], Sequence[Symbol]] | None = None
     for found in _widened(a, b, ranges(a, b)):
         as_text = _are_text(a, b, found)
+        symbols = symbols or (symbols_of(left), symbols_of(right))
         yield Difference(
             left.kind,
-            value(a, found.a, left.told_at, as_text),
-            value(b, found.b, right.told_at, as_text),
+            value(a, found.a, shifts[0], as_text),
+            value(b, found.b, shifts[1], as_text),
             where,
             found.bytes,
-            _symbol(left, right, found),
+            symbol=_symbol(*symbols, found),
+            source=_source(left, found.a[0]) or _source(right, found.b[0]),
             derived=left.derived and right.derived,
         )
 
 
-def _symbol(left: Member, right: Member, found: Range) -> str | None:
+def symbols_of(member: Member) -> Sequence[Symbol]:
+    """The member's symbols, asked for where they were left for later."""
+    return member.symbols() if callable(member.symbols) else member.symbols
+
+
+def _source(member: Member, at: int) -> str | None:
+    return member.source(at) if member.source else None
+
+
+def _symbol(left: Sequence[Symbol], right: Sequence[Symbol], found: Range) -> str | None:
     """The symbol that covers a range: both names where the sides do not agree."""
-    names = {covering(left.symbols, found.a[0]), covering(right.symbols, found.b[0])} - {None}
+    names = {covering(left, found.a[0]), covering(right, found.b[0])} - {None}
     return ", ".join(sorted(name for name in names if name)) or None
 
 
@@ -325,6 +379,12 @@ def digest(blob: Blob) -> str:
 
 def covering(symbols: Sequence[Symbol], at: int) -> str | None:
     """The name that covers the byte at `at`: of several, the one that starts last."""
+    found = covering_symbol(symbols, at)
+    return found.name if found else None
+
+
+def covering_symbol(symbols: Sequence[Symbol], at: int) -> Symbol | None:
+    """The symbol that covers the byte at `at`: of several, the one that starts last."""
     low, high = 0, len(symbols)
     while low < high:
         middle = (low + high) // 2
@@ -335,5 +395,5 @@ def covering(symbols: Sequence[Symbol], at: int) -> str | None:
     # an outer symbol may start some symbols before: .L labels, aliases, nested functions
     for symbol in reversed(symbols[max(0, low - 32) : low]):
         if symbol.at <= at < symbol.at + symbol.size:
-            return symbol.name
+            return symbol
     return None

@@ -59,7 +59,6 @@ def _gap(blob: Blob, start: int, end: int, before: str) -> Member:
         KIND,
         opaque=True,
         derived=_only_zeros(content),
-        told_at=start,
     )
 
 

@@ -3,39 +3,29 @@
 A new format is one module with a class like `gzip.Gzip` and its line in `FORMATS`.
 """
 
-from collections.abc import Iterator
-from typing import Protocol
+from sxdiff.formats.archives.ar import Ar
+from sxdiff.formats.compression.gzip import Gzip
+from sxdiff.formats.elf.file import Elf
+from sxdiff.model import Format
 
-from sxdiff.formats.ar import Ar
-from sxdiff.formats.elf import Elf
-from sxdiff.formats.gzip import Gzip
-from sxdiff.model import Blob, Fact, Limits, Member
-
-HEAD = 4096
-"""Bytes of a stream that `sniff` wants to see; fewer where the stream is shorter."""
-
-
-class Format(Protocol):
-    """What every format offers. `name` starts the kinds of its facts (`gzip.mtime`)."""
-
-    @property
-    def name(self) -> str: ...
-
-    def recognises(self, head: bytes) -> bool:
-        """Whether a stream that starts with `head` is of this format, by content alone."""
-
-    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """The stream's facts and members, in the order of the format's own tables.
-
-        Any bytes at all give parts or `FormatError` (`LimitError`), in bounded time and memory.
-        A fact's value tells all the bytes of its span: other bytes, another value.
-        """
+HEAD = 36 << 10
+"""Bytes of a stream that `sniff` wants to see; fewer where the stream is shorter. ISO 9660
+has its magic number behind 32 KiB."""
 
 
 FORMATS: tuple[Format, ...] = (Elf(), Ar(), Gzip())
+
+TEXTS: tuple[Format, ...] = ()
+"""Formats of texts in UTF-8, looked for where `FORMATS` knows none and both sides are text. Every
+byte of a text lies in one of its facts: a fact is a piece of the text with its separators."""
 
 
 def sniff(head: bytes, size: int) -> Format | None:
     """The first format that knows a stream of `size` bytes by its first `HEAD` bytes."""
     head = head[:size]
     return next((known for known in FORMATS if known.recognises(head)), None)
+
+
+def sniff_text(head: bytes) -> Format | None:
+    """The first text format that knows a text by its first `HEAD` bytes."""
+    return next((known for known in TEXTS if known.recognises(head)), None)

@@ -403,6 +403,7 @@ def _entry(
         "a": _side(stored.get("a")),
         "b": _side(stored.get("b")),
         "bytes": stored.get("bytes", 0),
+        "count": stored.get("count", 1),
         "symbol": stored.get("symbol"),
         "source": stored.get("source"),
         "diff": stored.get("diff"),

@@ -98,8 +98,8 @@ def test_values(tmp_path: Path) -> None:
     """A word is told whole, bytes as hex; offsets are shifted; a symbol covers its bytes."""
     a = blob_of(tmp_path, "a", b"\1\2Jan 3 2026\0" + bytes(20) + b"\7" * 100)
     b = blob_of(tmp_path, "b", b"\1\2Jan 4 2026\0" + bytes(20) + b"\6" * 100)
-    left = Member("m", a, kind="k", told_at=1000, symbols=(Symbol(2, 11, "built"),))
-    date, rest = ranges.differences(a, b, left, left)
+    left = Member("m", a, kind="k", at=(1000, 33), opaque=True, symbols=(Symbol(2, 11, "built"),))
+    date, rest = ranges.differences(a, b, left, left, shifts=(1000, 1000))
     assert date.a and rest.a
     assert (date.a.value, date.a.at, date.bytes, date.symbol) == (
         "Jan 3 2026",

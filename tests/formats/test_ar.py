@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sxdiff.formats.ar import Ar
+from sxdiff.formats.archives.ar import Ar
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sxdiff.formats.elf import Elf
+from sxdiff.compare.ranges import symbols_of
+from sxdiff.formats.elf.file import Elf
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member
 from tests.tools import need
 
@@ -79,7 +80,7 @@ def test_symbols_cover_what_they_name(name: str) -> None:
         data[part.at[0] + symbol.at :][: symbol.size]
         for part in parts(path)
         if isinstance(part, Member) and part.at
-        for symbol in part.symbols
+        for symbol in symbols_of(part)
         if symbol.name == "build_date"
     ]
     assert named == [b"2026-01-0" + (b"2" if "-b" in name else b"1") + b"\0"]

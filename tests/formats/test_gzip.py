@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sxdiff.formats.gzip import Gzip
+from sxdiff.formats.compression.gzip import Gzip
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from sxdiff.formats import elf_schema as schema
+from sxdiff.formats.elf import schema
 from sxdiff.model import Blob, FormatError, Symbol, text_of
 
 if TYPE_CHECKING:
-    from sxdiff.formats.elf import Layout, Section
+    from sxdiff.formats.elf.layout import Layout, Section
 
 PAGE = 64 << 10
 PAGES = 64

@@ -1,22 +1,15 @@
 """Gzip streams (RFC 1952): one or more members, each a header, a deflate stream and a trailer."""
 
-import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
 
-from zlib_ng import zlib_ng
-
+from sxdiff.formats.compression.deflate import inflate
+from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span, text_of
 
 MAGIC = b"\x1f\x8b\x08"
 FHCRC, FEXTRA, FNAME, FCOMMENT = 2, 4, 8, 16
-RAW = -15
-"""zlib's window size for a deflate stream without any wrapper."""
-PACKED, UNPACKED = 64 << 10, 1 << 20
-"""Bytes read, and at most inflated, at a time."""
 LONGEST_TEXT = 1 << 20
 """Longest name or comment."""
 
@@ -56,7 +49,6 @@ class Gzip:
                 (end, blob.size - end),
                 "gzip.trailing",
                 opaque=True,
-                told_at=end,
             )
 
 
@@ -71,7 +63,7 @@ def _parts(blob: Blob, limits: Limits) -> Iterator[Part]:
         header = list(_header(blob, at))
         start = at + sum(fact.at[1] for fact in header if fact.at)
         size = 0
-        for size, chunk in _inflate(blob, start):  # noqa: B007 - the last one is the stream's
+        for size, chunk in inflate(blob, start):  # noqa: B007 - the last one is the stream's
             unpacked += len(chunk)
             if unpacked > most:
                 raise LimitError(f"content of more than {most} bytes", at)
@@ -114,10 +106,7 @@ def _header(blob: Blob, at: int) -> Iterator[Fact]:
 def _stream_facts(blob: Blob, deflate: Span, name: str) -> Iterator[Fact]:
     """The packed stream by its digest, and the trailer (RFC 1952, 2.3.1: CRC32, ISIZE)."""
     at, size = deflate
-    digest = hashlib.sha256()
-    for start in range(at, at + size, UNPACKED):
-        digest.update(blob.read(start, min(UNPACKED, at + size - start)))
-    yield Fact("gzip.deflate", f"sha256:{digest.hexdigest()}", deflate, name, derived=True)
+    yield Fact("gzip.deflate", digest_of(blob.part(*deflate)), deflate, name, derived=True)
     trailer = blob.part(at + size, 8).read()
     crc, length = (int.from_bytes(trailer[i : i + 4], "little") for i in (0, 4))
     yield Fact("gzip.crc32", f"{crc:08x}", (at + size, 4), name, derived=True)
@@ -127,26 +116,5 @@ def _stream_facts(blob: Blob, deflate: Span, name: str) -> Iterator[Fact]:
 def _content(blob: Blob, spans: tuple[Span, ...]) -> Iterator[bytes]:
     """What gunzip gives: the content of all members, in chunks; inflated anew at each call."""
     for start, _ in spans:
-        for _, chunk in _inflate(blob, start):
+        for _, chunk in inflate(blob, start):
             yield chunk
-
-
-def _inflate(blob: Blob, at: int) -> Iterator[tuple[int, bytes]]:
-    """Chunks of the deflate stream at `at`, each with the packed bytes consumed so far."""
-    inflater = zlib_ng.decompressobj(RAW)
-    stream: BinaryIO
-    consumed = 0
-    with blob.open(io.DEFAULT_BUFFER_SIZE) as stream:
-        stream.seek(at)
-        while not inflater.eof:
-            data = stream.read(PACKED)
-            if not data:
-                raise FormatError("deflate stream ends early", blob.size)
-            consumed += len(data)
-            while data and not inflater.eof:
-                try:
-                    chunk = inflater.decompress(data, UNPACKED)
-                except zlib_ng.error as error:  # type: ignore[misc]  # its stub says Any
-                    raise FormatError(f"damaged deflate stream: {error}", at) from error
-                data = inflater.unconsumed_tail
-                yield consumed - len(data) - len(inflater.unused_data), chunk

@@ -153,5 +153,4 @@ def _content(blob: Blob, header: Header, name: str) -> Member:
         kind="ar.symbols" if table else "ar.names" if known else "bytes",
         opaque=known,
         derived=known,
-        told_at=header.content if known else 0,
     )

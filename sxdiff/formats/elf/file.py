@@ -10,18 +10,14 @@ exceptions on bad bytes are many, and it does not tell where a field lies.
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
-from sxdiff.formats import elf_schema as schema
-from sxdiff.formats.elf_symbols import Strings, symbols_by_section
+from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.layout import ElfFile, Layout, Section, read, read_layout
+from sxdiff.formats.elf.sections import inside
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span
 
 MAGIC = b"\x7fELF"
-MOST_SECTIONS = 1 << 20
-"""Sections or segments of one file (gcc -ffunction-sections on huge sources reaches 10^5)."""
-MOST_NAMES = 64 << 20
-"""Bytes of all section names together; overlapping names could ask for far more."""
 OVERLAP = 4
 """Bytes of all sections over bytes of the file; real sections do not overlap at all."""
 CONSEQUENCES = frozenset({".note.gnu.build-id", ".gnu_debuglink"})
@@ -29,45 +25,6 @@ CONSEQUENCES = frozenset({".note.gnu.build-id", ".gnu_debuglink"})
 LOOKED_INTO = frozenset({".gnu_debugdata"})
 """Sections that hold a file of their own."""
 CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A section header at `at`, as a row of the table, with its unique name."""
-
-    name: str
-    at: int
-    row: schema.Row
-    type: int
-    flags: int
-    address: int
-    offset: int
-    size: int
-    link: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The three tables of one file."""
-
-    width: int
-    order: str
-    machine: int
-    type: int
-    header: schema.Row
-    segments: tuple[tuple[int, schema.Row], ...]
-    sections: tuple[Section, ...]
-    names_at: int
-
-    def table(self, fields: tuple[schema.Field, ...]) -> schema.Table:
-        """`fields` in this file's class and byte order."""
-        return schema.table(fields, self.width, self.order)
-
-    @property
-    def segment_table(self) -> schema.Table:
-        """The program header's fields, whose order depends on the class."""
-        wide = self.width == 64
-        return self.table(schema.PROGRAM_HEADER_64 if wide else schema.PROGRAM_HEADER_32)
 
 
 class Elf:
@@ -90,105 +47,13 @@ class Elf:
             yield from _segment_contents(blob, layout)
 
 
-def read_layout(blob: Blob) -> Layout:
-    """The header and both tables. Raises `FormatError` where one lies outside the file."""
-    identification = _read(blob, 0, 16)
-    width = 64 if identification[4] == 2 else 32
-    order = "<" if identification[5] == 1 else ">"
-    header_table = schema.table(schema.HEADER, width, order)
-    header = header_table.row.unpack(_read(blob, 16, header_table.size))
-    value = dict(zip((field.name for field in schema.HEADER), header, strict=True))
-
-    section_table = schema.table(schema.SECTION_HEADER, width, order)
-    first: schema.Row = (0,) * len(schema.SECTION_HEADER)
-    if value["e_shoff"]:
-        first = section_table.row.unpack(_read(blob, value["e_shoff"], section_table.size))
-    in_first = dict(zip((field.name for field in schema.SECTION_HEADER), first, strict=True))
-    # gABI, "Section Header": counts that do not fit lie in the header of section 0
-    section_count = value["e_shnum"] or in_first["sh_size"]
-    names_at = (
-        in_first["sh_link"] if value["e_shstrndx"] == schema.SHN_XINDEX else value["e_shstrndx"]
-    )
-    segment_count = in_first["sh_info"] if value["e_phnum"] == schema.PN_XNUM else value["e_phnum"]
-    if not value["e_shoff"]:
-        section_count = 0
-    if not value["e_phoff"]:
-        segment_count = 0
-
-    segment_fields = schema.PROGRAM_HEADER_64 if width == 64 else schema.PROGRAM_HEADER_32
-    segments = _rows(
-        blob,
-        schema.table(segment_fields, width, order),
-        value["e_phoff"],
-        value["e_phentsize"],
-        segment_count,
-    )
-    rows = _rows(blob, section_table, value["e_shoff"], value["e_shentsize"], section_count)
-    return Layout(
-        width,
-        order,
-        value["e_machine"],
-        value["e_type"],
-        header,
-        tuple(segments),
-        tuple(_named(blob, rows, names_at)),
-        names_at,
-    )
-
-
-def _read(blob: Blob, at: int, size: int) -> bytes:
-    return blob.part(at, size).read()
-
-
-def _rows(
-    blob: Blob, table: schema.Table, at: int, step: int, count: int
-) -> list[tuple[int, schema.Row]]:
-    """`count` rows of `step` bytes each from `at`, with their offsets."""
-    if not count:
-        return []
-    if step < table.size:
-        raise FormatError(f"entries of {step} bytes, at least {table.size} expected", at)
-    if count > MOST_SECTIONS:
-        raise LimitError(f"{count} headers", at)
-    data = _read(blob, at, (count - 1) * step + table.size)
-    return [
-        (at + place, table.row.unpack_from(data, place)) for place in range(0, count * step, step)
-    ]
-
-
-def _named(blob: Blob, rows: Sequence[tuple[int, schema.Row]], names_at: int) -> Iterator[Section]:
-    """Sections with unique names: a name met again gets ` #2`, an empty one is `section N`."""
-    strings = None
-    if 0 < names_at < len(rows):
-        _, _type, _, _, offset, size = rows[names_at][1][:6]
-        if _type != schema.SHT_NOBITS:
-            strings = Strings(blob.part(offset, size))
-    met: dict[str, int] = {}
-    total = 0
-    for place, (at, row) in enumerate(rows):
-        name_at, type_, flags, address, offset, size, link = row[:7]
-        name = strings.text(name_at) if strings and place else ""
-        total += len(name)
-        if total > MOST_NAMES:
-            raise LimitError(f"section names of more than {MOST_NAMES} bytes", at)
-        name = name or f"section {place}"
-        met[name] = met.get(name, 0) + 1
-        # a name may itself end in " #2": count on until it is free
-        unique = name
-        while met[name] > 1 and (unique := f"{name} #{met[name]}") in met:
-            met[name] += 1
-        if unique != name:
-            met[unique] = 1
-        yield Section(unique, at, row, type_, flags, address, offset, size, link)
-
-
 def _identification(blob: Blob) -> Iterator[Fact]:
     table = schema.table(schema.IDENTIFICATION, 32, "<")
-    row = table.row.unpack(_read(blob, 4, table.size))
+    row = table.row.unpack(read(blob, 4, table.size))
     for field, value, at in table.placed(row, 4):
         yield Fact(f"elf.header.{field.name}", schema.shown(field, value, 0), at)
     yield Fact("elf.header.EI_MAG", MAGIC.hex(), (0, 4))
-    yield Fact("elf.header.EI_PAD", _read(blob, 9, 7).hex(), (9, 7))
+    yield Fact("elf.header.EI_PAD", read(blob, 9, 7).hex(), (9, 7))
 
 
 def _header(layout: Layout) -> Iterator[Fact]:
@@ -224,17 +89,17 @@ def _named_segments(layout: Layout) -> Iterator[tuple[str, int, schema.Row]]:
 
 def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Member]:
     table = layout.table(schema.SECTION_HEADER)
-    placed = [section for section in layout.sections if _has_content(section)]
+    placed = [section for section in layout.sections if section.has_content]
     for section in placed:
         blob.part(section.offset, section.size)
     if sum(section.size for section in placed) > OVERLAP * blob.size:
         raise LimitError("sections overlap again and again")
-    symbols = symbols_by_section(blob, layout)
+    elf = ElfFile(blob, layout, limits)
     for index, section in enumerate(layout.sections):
         for field, value, at in table.placed(section.row, section.at):
             told: str | int = schema.shown(field, value, layout.machine)
             derived = field.derived
-            if field.name == "sh_size" and not _has_content(section):
+            if field.name == "sh_size" and not section.has_content:
                 derived = False  # no content to follow from: .bss
             if field.name == "sh_link":
                 told = _section_name(layout, value, value)
@@ -246,7 +111,7 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
                 # the number of local symbols (gABI, figure 4-14)
                 derived = section.type in (schema.SHT_SYMTAB, schema.SHT_DYNSYM)
             yield Fact(f"elf.section.{field.name}", told, at, section.name, derived)
-        if not _has_content(section):
+        if not section.has_content:
             continue
         compressed = section.flags & schema.SHF_COMPRESSED
         unpacked = _compressed(blob, layout, section, limits) if compressed else None
@@ -260,13 +125,9 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
             kind="elf.section.content",
             opaque=section.name not in LOOKED_INTO,
             derived=section.name in CONSEQUENCES,
-            told_at=section.offset,
-            symbols=symbols.get(index, ()),
+            inside=inside(elf, index),
+            symbols=partial(elf.symbols, index),
         )
-
-
-def _has_content(section: Section) -> bool:
-    return section.type not in (schema.SHT_NULL, schema.SHT_NOBITS) and section.size > 0
 
 
 def _compressed(
@@ -278,7 +139,7 @@ def _compressed(
     if section.size < table.size:
         return None
     packed = blob.part(section.offset + table.size, section.size - table.size)
-    row = table.row.unpack(_read(blob, section.offset, table.size))
+    row = table.row.unpack(read(blob, section.offset, table.size))
     if row[0] != 1:  # ELFCOMPRESS_ZLIB; zstd sections are compared packed
         return None
     try:
@@ -364,7 +225,6 @@ def _segment_contents(blob: Blob, layout: Layout) -> Iterator[Member]:
                 (at, size),
                 "elf.segment.content",
                 opaque=True,
-                told_at=at,
             )
         told.append(whole)
         if len(told) > 4096:

@@ -1,0 +1,188 @@
+"""Where two listings differ: rows aligned by what they say, not by where they lie.
+
+Rows that say the same and differ in bytes only by places that moved (an operand that follows
+from another address) are one consequence; the same rows in another order are one difference.
+"""
+
+from collections.abc import Iterable
+
+from sxdiff.compare.align import Change, align
+from sxdiff.compare.lines import Text, excerpt, unified
+from sxdiff.compare.places import Places
+from sxdiff.compare.ranges import differing
+from sxdiff.model import Blob, Difference, FormatError, LimitError, Listing, Member, Row, Value
+
+MOST_ROWS = 1_000_000
+"""Rows of one listing."""
+
+
+def differences(
+    a: Blob,
+    b: Blob,
+    left: Member,
+    right: Member,
+    places: Places,
+    shifts: tuple[int, int],
+) -> list[Difference]:
+    """The differences of two contents that are listings of one format, in order.
+
+    `shifts` is added to the offsets told. Raises `FormatError` where a side can't be listed.
+    """
+    one, two = _side(a, left, shifts[0]), _side(b, right, shifts[1])
+    kind = one.listing.format
+    if one.text.lines != two.text.lines and sorted(one.text.lines) == sorted(two.text.lines):
+        return [_order(kind, one, two)]
+    out: list[Difference] = []
+    follow = _Following()
+    at_a = at_b = 0
+    changes = align(one.text.lines, two.text.lines)
+    for change in [*changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
+        for place_a, place_b in zip(range(at_a, change[0]), range(at_b, change[2]), strict=True):
+            here, there = one.bytes_of(place_a), two.bytes_of(place_b)
+            if here == there:
+                continue
+            rows = one.rows[place_a], two.rows[place_b]
+            if _same_places(*rows, places):
+                follow.add(rows[0], rows[1], differing(here, there))
+            else:
+                out.append(_moved(kind, one, two, place_a, place_b))
+        if change[0] < change[1] or change[2] < change[3]:
+            out.append(_changed(kind, one, two, change))
+        at_a, at_b = change[1], change[3]
+    if follow.count:
+        out.append(follow.told(f"{kind}.layout", shifts))
+    return out
+
+
+class _Side:
+    """One content as rows without gaps, with their texts as the lines of a text."""
+
+    def __init__(self, blob: Blob, member: Member, rows: list[Row], shift: int) -> None:
+        assert isinstance(member.inside, Listing)  # noqa: S101 - the closer's own choice
+        self.listing = member.inside
+        self.member = member
+        self.rows = rows
+        self.data = blob.read()
+        self.shift = shift
+        ends = [row.at[0] for row in rows] + [blob.size]
+        lines = [row.text.encode("utf-8", "surrogateescape") + b"\n" for row in rows]
+        self.text = Text(lines, ends, 1, blob, shift, numbered=False)
+
+    def bytes_of(self, place: int) -> bytes:
+        at, size = self.rows[place].at
+        return self.data[at : at + size]
+
+    def source(self, place: int) -> str | None:
+        if self.member.source is None or place >= len(self.rows):
+            return None
+        return self.member.source(self.rows[place].at[0])
+
+
+def _side(blob: Blob, member: Member, shift: int) -> _Side:
+    assert isinstance(member.inside, Listing)  # noqa: S101 - the closer's own choice
+    rows: list[Row] = []
+    at = 0
+    for row in member.inside.rows(blob):
+        start, size = row.at
+        if start < at or size < 0 or start + size > blob.size:
+            raise FormatError("rows of a listing overlap or lie outside of it", start)
+        if start > at:
+            rows.append(_gap(blob, at, start))
+        if size:
+            rows.append(row)
+        at = start + size
+        if len(rows) > MOST_ROWS:
+            raise LimitError(f"more than {MOST_ROWS} rows", at)
+    if at < blob.size:
+        rows.append(_gap(blob, at, blob.size))
+    return _Side(blob, member, rows, shift)
+
+
+def _gap(blob: Blob, start: int, end: int) -> Row:
+    """Bytes that no row tells; zeros are padding, whose length follows from what is around."""
+    data = blob.read(start, end - start)
+    return Row((start, end - start), data.hex() if data.strip(b"\0") else "padding")
+
+
+def _same_places(here: Row, there: Row, places: Places) -> bool:
+    return len(here.refers) == len(there.refers) and all(
+        one[0] == two[0] and places.same(one[0], one[1], two[1])
+        for one, two in zip(here.refers, there.refers, strict=True)
+    )
+
+
+def _order(kind: str, one: _Side, two: _Side) -> Difference:
+    """The same rows in another order: those from the first to the last that has moved."""
+    lines = one.text.lines, two.text.lines
+    unlike = [place for place, both in enumerate(zip(*lines, strict=True)) if both[0] != both[1]]
+    first, last = unlike[0], unlike[-1] + 1
+    size = differing(
+        one.data[one.text.ends[first] : one.text.ends[last]],
+        two.data[two.text.ends[first] : two.text.ends[last]],
+    )
+    told = [side.text.value(first, last) for side in (one, two)]
+    return Difference(f"{kind}.order", told[0], told[1], bytes=size, count=1)
+
+
+def _changed(kind: str, one: _Side, two: _Side, change: Change) -> Difference:
+    a0, a1, b0, b1 = change
+    size = differing(
+        one.data[one.text.ends[a0] : one.text.ends[a1]],
+        two.data[two.text.ends[b0] : two.text.ends[b1]],
+    )
+    return Difference(
+        kind,
+        one.text.value(a0, a1),
+        two.text.value(b0, b1),
+        bytes=size,
+        symbol=_label([*one.rows[a0:a1], *two.rows[b0:b1]]),
+        source=one.source(a0) or two.source(b0),
+        diff=excerpt(unified(one.text, two.text, change)),
+    )
+
+
+def _moved(kind: str, one: _Side, two: _Side, place_a: int, place_b: int) -> Difference:
+    """A row that says the same but refers to something else."""
+    rows = one.rows[place_a], two.rows[place_b]
+    told = [
+        Value(
+            f"{row.text} ({', '.join(f'{name}+{at:#x}' for name, at in row.refers)})",
+            (row.at[0] + side.shift, row.at[1]),
+        )
+        for row, side in zip(rows, (one, two), strict=True)
+    ]
+    return Difference(
+        kind,
+        told[0],
+        told[1],
+        bytes=differing(one.bytes_of(place_a), two.bytes_of(place_b)),
+        symbol=_label(rows),
+        source=one.source(place_a) or two.source(place_b),
+    )
+
+
+def _label(rows: Iterable[Row]) -> str | None:
+    return next((row.label for row in rows if row.label), None)
+
+
+class _Following:
+    """Rows that differ only by where things lie, counted."""
+
+    def __init__(self) -> None:
+        self.count = self.bytes = 0
+        self._first: tuple[Row, Row] | None = None
+        self._last: tuple[Row, Row] | None = None
+
+    def add(self, here: Row, there: Row, size: int) -> None:
+        self._first = self._first or (here, there)
+        self._last = (here, there)
+        self.count += 1
+        self.bytes += size
+
+    def told(self, kind: str, shifts: tuple[int, int]) -> Difference:
+        assert self._first and self._last  # noqa: S101 - counted before it is told
+        told = []
+        for side in (0, 1):
+            start, last = self._first[side].at[0], self._last[side].at
+            told.append(Value(self._first[side].text, (start + shifts[side], sum(last) - start)))
+        return Difference(kind, told[0], told[1], bytes=self.bytes, count=self.count, derived=True)

@@ -1,0 +1,1 @@
+"""ELF: the file, its tables, and what is in its sections."""
