@@ -278,7 +278,8 @@ class Value:
 class Difference:
     """The smallest told difference. `where` is relative to the `Node` that holds it.
 
-    `bytes` counts the bytes that differ (the larger side). `count` says for how many alike
+    `bytes` counts the bytes that differ (the larger side). `similarity` is the share in per cent
+    of what two contents have in common that are paired for it. `count` says for how many alike
     (consequences of one kind) this one stands. A `derived` difference follows from
     the differences under the routes `derived_from` (absolute), or, where that is empty, from
     the other differences of its node.
@@ -290,6 +291,7 @@ class Difference:
     where: Route = ()
     bytes: int = 0
     count: int = 1
+    similarity: int | None = None
     symbol: str | None = None
     source: str | None = None
     diff: str | None = None

@@ -72,6 +72,8 @@ def difference_to_json(difference: Difference) -> JsonObject:
         document["bytes"] = difference.bytes
     if difference.count != 1:
         document["count"] = difference.count
+    if difference.similarity is not None:
+        document["similarity"] = difference.similarity
     if difference.symbol is not None:
         document["symbol"] = difference.symbol
     if difference.source is not None:
@@ -96,6 +98,7 @@ def difference_from_json(document: object) -> Difference:
         where=_texts(fields.get("where", [])),
         bytes=_integer(fields.get("bytes", 0)),
         count=_integer(fields.get("count", 1)),
+        similarity=_optional(fields.get("similarity"), _integer),
         symbol=_optional(fields.get("symbol"), _text),
         source=_optional(fields.get("source"), _text),
         diff=_optional(fields.get("diff"), _text),

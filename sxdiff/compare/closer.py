@@ -11,10 +11,11 @@ from typing import Protocol, TypeAlias
 
 from sxdiff.compare import lines, listing, ranges
 from sxdiff.compare.describe import describe
-from sxdiff.compare.pair import Pairing, Part, differ, pair
+from sxdiff.compare.pair import Pairing, Part, differ, emptied, pair
 from sxdiff.compare.places import Places
+from sxdiff.compare.renames import Lone, Sketch, matches, sketch
 from sxdiff.compare.untold import KIND as UNTOLD
-from sxdiff.formats import HEAD, sniff, sniff_text
+from sxdiff.formats import CONTENT, HEAD, STREAMS, sniff, sniff_text
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
     Blob,
@@ -30,12 +31,15 @@ from sxdiff.model import (
     Problem,
     Span,
     Value,
+    bytes_of,
 )
 
 LONGEST = 2000
 """Characters of a fact's value that are told; size and digest stand for the rest."""
 MOST_RENAMES = 1024
 """Names on one side only up to which renamed contents are looked for."""
+MOST_SKETCHES = 64
+"""Names on one side only up to which contents are looked at for what is similar."""
 MOST_NAMES = 64
 """Names of moved members that are told."""
 
@@ -117,8 +121,8 @@ class _Closer:
         if ranges.equal(a, b):
             return None
         one, two = sniff(a.read(0, HEAD), a.size), sniff(b.read(0, HEAD), b.size)
-        if one and two and one is not two:
-            return Node(name, "bytes", tuple(self._tally.keep([_formats(a, b, one, two)])))
+        if one is not two and (told := self._formats(a, b, name, one, two, depth)):
+            return told
         if not one or not two:
             return self._leaf(a, b, name, kind, depth)
         if depth >= self._limits.member_depth:
@@ -131,6 +135,33 @@ class _Closer:
             self._tally.restore(before)
             what = "limit" if isinstance(error, LimitError) else "format"
             return self._leaf(a, b, name, kind, depth, _problem(what, f"{one.name}: {error}"))
+
+    def _formats(
+        self, a: Blob, b: Blob, name: str, one: Format | None, two: Format | None, depth: int
+    ) -> Node | None:
+        """Another format on each side: one difference, with both described. Of two compressions
+        the contents are compared too. None where one side is just bytes."""
+        if one and two and one in STREAMS and two in STREAMS and depth < self._limits.member_depth:
+            try:
+                contents = [
+                    self._stored(_content(known, blob, self._limits))
+                    for known, blob in ((one, a), (two, b))
+                ]
+            except FormatError:
+                pass  # one of them is damaged: then they are two formats, no more
+            else:
+                found = replace(_formats(a, b, one.name, two.name), kind="file.compression")
+                node = self.look(contents[0], contents[1], CONTENT, depth=depth + 1)
+                nodes = () if node is None else (node,)
+                return Node(name, "compression", tuple(self._tally.keep([found])), nodes)
+        names = [
+            known.name if known else "text" if encoding_of(blob) else None
+            for known, blob in ((one, a), (two, b))
+        ]
+        if names[0] is None or names[1] is None:
+            return None
+        told = _formats(a, b, names[0], names[1])
+        return Node(name, "bytes", tuple(self._tally.keep([told])))
 
     def _leaf(self, a: Blob, b: Blob, name: str, kind: str, depth: int, *problems: Problem) -> Node:
         """Both sides as texts if they are, else as bytes."""
@@ -190,6 +221,7 @@ class _Closer:
         paired = pair(describe(a, parts[0]), describe(b, parts[1]))
         keep = self._tally.keep
         contents = keep(_renamed(a, b, paired, format_name))
+        contents += keep(self._alike(paired, format_name))
         told = keep(_facts(a, b, paired.facts, shifts))
         contents += keep(_alone(a, b, paired, format_name, shifts))
         contents += keep(_order(paired, format_name))
@@ -228,6 +260,44 @@ class _Closer:
         if part:  # its facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
+
+    def _alike(self, paired: Pairing, format_name: str) -> Iterator[Difference]:
+        """Names on one side only that go together by their rest or by similar content: one
+        difference each; their contents join the pairs of `paired`."""
+        sides = paired.alone_a, paired.alone_b
+        if not all(sides) or max(map(len, sides)) > MOST_RENAMES:
+            return
+        lone = [self._lone(parts) for parts in sides]
+        names = [list(parts) for parts in sides]
+        for one, two, alike in matches(lone[0], lone[1]):
+            old, new = names[0][one], names[1][two]
+            left, right = paired.alone_a.pop(old), paired.alone_b.pop(new)
+            _join_facts(paired, left, right)
+            name = min(old, new)  # the same for swapped sides
+            ours = {part.kind: part for part in left if isinstance(part, Member)}
+            theirs = {part.kind: part for part in right if isinstance(part, Member)}
+            for kind in {**ours, **theirs}:
+                some = ours.get(kind) or theirs[kind]
+                paired.members.append(
+                    (
+                        replace(ours.get(kind) or emptied(some), name=name),
+                        replace(theirs.get(kind) or emptied(some), name=name),
+                    )
+                )
+            told = Value(old), Value(new)
+            yield Difference(f"{format_name}.renamed", *told, (name,), similarity=alike)
+
+    def _lone(self, sides: dict[str, list[Part]]) -> list[Lone]:
+        """Names with what they must have in common, and sketches of streams where they are few."""
+        out = []
+        for name, parts in sides.items():
+            streams = [part for part in parts if isinstance(part, Member)]
+            drawn: Sketch = ()
+            if len(sides) <= MOST_SKETCHES and len(streams) == 1:
+                drawn = sketch(self._stored(streams[0]))
+            group = frozenset((type(part) is Fact, part.kind) for part in parts)
+            out.append(Lone(bytes_of(name), group, drawn))
+        return out
 
     def _within(
         self,
@@ -272,9 +342,17 @@ def _problem(kind: str, message: str) -> Problem:
     return Problem((), kind, message, "compared as bytes")
 
 
-def _formats(a: Blob, b: Blob, one: Format, two: Format) -> Difference:
+def _content(known: Format, blob: Blob, limits: Limits) -> Member:
+    """What a compressed stream holds."""
+    for part in known.dissect(blob, limits):
+        if isinstance(part, Member) and part.name == CONTENT:
+            return part
+    raise FormatError(f"{known.name} without a content")
+
+
+def _formats(a: Blob, b: Blob, one: str, two: str) -> Difference:
     told = [
-        Value(known.name, (0, blob.size), size=blob.size, digest=ranges.digest(blob))
+        Value(known, (0, blob.size), size=blob.size, digest=ranges.digest(blob))
         for known, blob in ((one, a), (two, b))
     ]
     return Difference("file.format", told[0], told[1], bytes=ranges.count_differing(a, b))
@@ -394,13 +472,18 @@ def _renamed(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Di
             continue
         new = same.pop(0)
         left, right = paired.alone_a.pop(old), paired.alone_b.pop(new)
-        one = {part.kind: part for part in left if isinstance(part, Fact)}
-        two = {part.kind: part for part in right if isinstance(part, Fact)}
-        for kind in {**one, **two}:
-            if kind not in one or kind not in two or differ(one[kind], two[kind]):
-                paired.facts.append((one.get(kind), two.get(kind)))
+        _join_facts(paired, left, right)
         where = (min(old, new),)  # the same for swapped sides
-        yield Difference(f"{format_name}.renamed", Value(old), Value(new), where)
+        yield Difference(f"{format_name}.renamed", Value(old), Value(new), where, similarity=100)
+
+
+def _join_facts(paired: Pairing, left: list[Part], right: list[Part]) -> None:
+    """The facts of two names that are one count as pairs of `paired` where they differ."""
+    one = {part.kind: part for part in left if isinstance(part, Fact)}
+    two = {part.kind: part for part in right if isinstance(part, Fact)}
+    for kind in {**one, **two}:
+        if kind not in one or kind not in two or differ(one[kind], two[kind]):
+            paired.facts.append((one.get(kind), two.get(kind)))
 
 
 def _signature(blob: Blob, parts: Iterable[Part]) -> Hashable:

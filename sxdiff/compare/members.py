@@ -54,13 +54,14 @@ def type_difference(a: Row, b: Row) -> Difference:
     )
 
 
-def renamed(a: Row, b: Row) -> Difference:
-    """The same content under two names."""
+def renamed(a: Row, b: Row, similarity: int = 100) -> Difference:
+    """The same content under two names, or one that is similar to so many per cent."""
     return Difference(
         "file.renamed",
         Value(text_of(a.path), at=(a.at, a.head_size)),
         Value(text_of(b.path), at=(b.at, b.head_size)),
         bytes=max(len(a.path), len(b.path)),
+        similarity=similarity,
     )
 
 

@@ -71,8 +71,7 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
                 lone = (part, None) if side == 0 else (None, part)
                 facts.append((place, place, *lone))
             else:
-                empty = replace(part, content=_nothing, at=None, symbols=())
-                both = (part, empty) if side == 0 else (empty, part)
+                both = (part, emptied(part)) if side == 0 else (emptied(part), part)
                 members.append((place, place, *both))
     # the same order whichever side is a
     facts.sort(key=lambda row: (min(row[:2]), max(row[:2])))
@@ -135,6 +134,11 @@ def differ(left: Fact, right: Fact) -> bool:
     """Whether two facts say different things."""
     # 1 == True in Python, not in a report
     return left.value != right.value or type(left.value) is not type(right.value)
+
+
+def emptied(member: Member) -> Member:
+    """The partner of a member that has none: the same member without any content."""
+    return replace(member, content=_nothing, at=None, symbols=())
 
 
 def _nothing() -> Iterator[bytes]:

@@ -19,6 +19,12 @@ TEXTS: tuple[Format, ...] = ()
 """Formats of texts in UTF-8, looked for where `FORMATS` knows none and both sides are text. Every
 byte of a text lies in one of its facts: a fact is a piece of the text with its separators."""
 
+_STREAMS = frozenset({"bzip2", "gzip", "lz4", "lzip", "lzma", "xz", "zlib", "zstd"})
+STREAMS: tuple[Format, ...] = tuple(known for known in FORMATS if known.name in _STREAMS)
+"""Formats that hold one stream, packed, as their member `CONTENT`: two of them with one content
+differ in compression only."""
+CONTENT = "content"
+
 
 def sniff(head: bytes, size: int) -> Format | None:
     """The first format that knows a stream of `size` bytes by its first `HEAD` bytes."""

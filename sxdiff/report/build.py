@@ -404,6 +404,7 @@ def _entry(
         "b": _side(stored.get("b")),
         "bytes": stored.get("bytes", 0),
         "count": stored.get("count", 1),
+        "similarity": stored.get("similarity"),
         "symbol": stored.get("symbol"),
         "source": stored.get("source"),
         "diff": stored.get("diff"),

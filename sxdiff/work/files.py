@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sxdiff.compare.index import Row
+from sxdiff.compare.renames import LARGEST, Sketch
 from sxdiff.model import Blob, Difference, InputError, Node, Problem, Route, Value, text_of
 from sxdiff.wire import node_from_json
 from sxdiff.work.layers import ReadLayer
@@ -16,6 +17,7 @@ _BATCH_BYTES = 96 << 20
 _BATCH_PAIRS = 256
 _TASK_BYTES = 8 << 20
 _TASK_PAIRS = 24
+_SKETCH_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,18 @@ class Files:
         self._bytes += pair.a.size + pair.b.size
         if self._bytes >= _BATCH_BYTES or len(self._pairs) >= _BATCH_PAIRS:
             self.flush()
+
+    def sketches(self, wanted: list[tuple[ReadLayer, Row]]) -> list[Sketch]:
+        """The sketch of each content; empty where there is too much to look at them all."""
+        if sum(min(row.size, LARGEST) for _, row in wanted) > _SKETCH_BYTES:
+            return [()] * len(wanted)
+        spooled: list[str] = []
+        blobs = self._contents(wanted, spooled)
+        task = {"task": "sketch", "blobs": [blob_to_json(blob) for blob in blobs]}
+        (answer,) = self._pool.all([task])
+        for path in spooled:
+            self._spool.remove(path)
+        return [tuple(each) for each in answer]
 
     def flush(self) -> None:
         """Look into everything that was added."""

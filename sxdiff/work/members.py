@@ -1,10 +1,12 @@
 """Members of two layers, or of two merged trees, pair by pair: headers, then contents."""
 
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sxdiff.compare.index import SPARSE, Members, Row, open_index
 from sxdiff.compare.members import header_differences, one_sided, renamed, type_difference
+from sxdiff.compare.renames import MOST, Lone, Sketch, matches
 from sxdiff.formats import tar
 from sxdiff.model import (
     Difference,
@@ -51,6 +53,14 @@ _ORDINAL_MASK = (1 << _ORDINAL_BITS) - 1
 _LAYER_MASK = (1 << 64 - _ORDINAL_BITS) - 1
 
 
+_MOST_NAMES = 100_000
+"""Names on one side only up to which those that go together are looked for."""
+
+
+def _place(layer: int, ordinal: int) -> int:
+    return layer << _ORDINAL_BITS | ordinal
+
+
 class MemberComparison:
     """Rows of one layer, or one merged tree, against those of the other side."""
 
@@ -70,6 +80,7 @@ class MemberComparison:
         self._tar_bytes = not any(read.is_directory for read, _ in a + b)
         self._contents: list[int] = []
         """Layer and number of both members of each pair whose contents differ, in one number."""
+        self._files = Files(context.pool, context.spool, self._found, context.debug)
 
     def run(self, rows: "Iterator[tuple[tuple[int, Row] | None, tuple[int, Row] | None]]") -> None:
         """Tell every pair; one-sided rows wait until it is known which were renamed."""
@@ -85,27 +96,84 @@ class MemberComparison:
                     lonely.add("a", *one)
                 elif other is not None:
                     lonely.add("b", *other)
+            rests = array("Q"), array("Q")
             for a, b in lonely.pairs():
-                self._one_sided_or_renamed(a, b)
+                if a is not None and b is not None:
+                    self._renamed(self._row(0, _place(*a)), self._row(1, _place(*b)), 100)
+                elif a is not None:
+                    rests[0].append(_place(*a))
+                elif b is not None:
+                    rests[1].append(_place(*b))
         finally:
             lonely.close()
+        self._one_sided(rests)
         self._look_into_contents()
 
-    def _one_sided_or_renamed(self, a: tuple[int, int] | None, b: tuple[int, int] | None) -> None:
+    def _row(self, side: int, place: int) -> tuple[int, Row]:
+        layer = place >> _ORDINAL_BITS
+        return layer, (self._a, self._b)[side][layer][1].row(place & _ORDINAL_MASK)
+
+    def _renamed(self, a: tuple[int, Row], b: tuple[int, Row], alike: int) -> None:
+        one, other = a[1], b[1]
+        self._context.counts.differing += 1
+        self._tell(one, [renamed(one, other, alike)], other)
+        self._tell(one, self._headers(a, b, moved=True), other)
+        if one.content != other.content:
+            self._add_contents(a, b)
+
+    def _one_sided(self, rests: "tuple[array[int], array[int]]") -> None:
+        """What has no partner of its name or content: similar files first, then the rest."""
         counts = self._context.counts
-        one = None if a is None else self._a[a[0]][1].row(a[1])
-        other = None if b is None else self._b[b[0]][1].row(b[1])
-        if one is not None and other is not None and a is not None and b is not None:
-            counts.differing += 1
-            self._tell(one, [renamed(one, other)], other)
-            self._tell(one, self._headers((a[0], one), (b[0], other), moved=True), other)
-        elif one is not None:
-            counts.only_in_a += 1
-            self._tell(one, [one_sided(one, "a")])
-        elif other is not None:
-            counts.only_in_b += 1
-            counts.compared += 1
-            self._tell(other, [one_sided(other, "b")])
+        gone: tuple[set[int], set[int]] = (set(), set())
+        for one, two, alike in self._similar(rests):
+            self._renamed(self._row(0, one), self._row(1, two), alike)
+            gone[0].add(one)
+            gone[1].add(two)
+        for side, places in enumerate(rests):
+            for place in places:
+                if place in gone[side]:
+                    continue
+                row = self._row(side, place)[1]
+                if side == 0:
+                    counts.only_in_a += 1
+                else:
+                    counts.only_in_b += 1
+                    counts.compared += 1
+                self._tell(row, [one_sided(row, "ab"[side])])
+
+    def _similar(self, rests: "tuple[array[int], array[int]]") -> Iterator[tuple[int, int, int]]:
+        """Regular files that go together by their names or contents, and how alike they are."""
+        if not all(0 < len(rest) <= _MOST_NAMES for rest in rests):
+            return
+        places: tuple[list[int], list[int]] = ([], [])
+        rows: tuple[list[tuple[int, Row]], list[tuple[int, Row]]] = ([], [])
+        for side, rest in enumerate(rests):
+            for place in rest:
+                row = self._row(side, place)
+                if row[1].type == tar.REGULAR and row[1].size:
+                    places[side].append(place)
+                    rows[side].append(row)
+        sketches = self._sketches(rows)
+        lone = [
+            [
+                Lone(row.path, sketch=drawn)
+                for (_, row), drawn in zip(rows[side], sketches[side], strict=True)
+            ]
+            for side in (0, 1)
+        ]
+        for one, two, alike in matches(lone[0], lone[1]):
+            yield places[0][one], places[1][two], alike
+
+    def _sketches(
+        self, rows: tuple[list[tuple[int, Row]], list[tuple[int, Row]]]
+    ) -> tuple[list[Sketch], list[Sketch]]:
+        """Sketches of contents, empty where they are too many."""
+        if max(map(len, rows)) > MOST or not all(rows):
+            return [()] * len(rows[0]), [()] * len(rows[1])
+        wanted = [(self._a[layer][0], row) for layer, row in rows[0]]
+        wanted += [(self._b[layer][0], row) for layer, row in rows[1]]
+        drawn = self._files.sketches(wanted)
+        return drawn[: len(rows[0])], drawn[len(rows[0]) :]
 
     def _headers(
         self, one: tuple[int, Row], other: tuple[int, Row], *, moved: bool = False
@@ -149,12 +217,15 @@ class MemberComparison:
         self._context.counts.differing += 1
         self._tell(a, told)
         if content:
-            place = one[0] << _ORDINAL_BITS | a.ordinal, other[0] << _ORDINAL_BITS | b.ordinal
-            self._contents.append(place[0] << 64 | place[1])
+            self._add_contents(one, other)
+
+    def _add_contents(self, one: tuple[int, Row], other: tuple[int, Row]) -> None:
+        places = _place(one[0], one[1].ordinal), _place(other[0], other[1].ordinal)
+        self._contents.append(places[0] << 64 | places[1])
 
     def _look_into_contents(self) -> None:
         """In the order of the first side's layers: its packed streams are then read forwards."""
-        files = Files(self._context.pool, self._context.spool, self._found, self._context.debug)
+        files = self._files
         for place in sorted(self._contents):
             a_layer, a_members = self._a[place >> 64 >> _ORDINAL_BITS]
             b_layer, b_members = self._b[place >> _ORDINAL_BITS & _LAYER_MASK]

@@ -141,6 +141,12 @@ class Tasks:
             signal.alarm(0)
         return nodes
 
+    def do_sketch(self, task: dict[str, Any], _limits: Limits) -> list[Any]:
+        """Sketches of contents, by which similar ones are found."""
+        from sxdiff.compare.renames import sketch  # noqa: PLC0415 - start-up time
+
+        return [sketch(_blob(blob)) for blob in task["blobs"]]
+
     def do_encoder(self, task: dict[str, Any], limits: Limits) -> str | None:
         """Which encoder gives these packed bytes, where recompressing can prove it."""
         from sxdiff.image.encoder import fingerprint  # noqa: PLC0415 - start-up time

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sxdiff.formats.compression.deflate import inflate
+from sxdiff.formats.compression.stream import Keeper, trailing
 from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span, text_of
 
@@ -33,27 +34,22 @@ class Gzip:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """The content first, so that the facts that follow from it come after it."""
-        parts = list(_parts(blob, limits))
+        keeper = Keeper()
+        parts = list(_parts(blob, limits, keeper))
         spans = tuple(part.deflate for part in parts)
-        yield Member("content", partial(_content, blob, spans))
-        for number, part in enumerate(parts, 1):
-            name = f"member {number}" if number > 1 else ""
+        yield Member("content", keeper.content(partial(_content, blob, spans)))
+        usual = {fact.kind: fact.value for fact in parts[0].facts}
+        for number, part in enumerate(parts):
             for fact in part.facts:
-                yield Fact(fact.kind, fact.value, fact.at, name, fact.derived)
-            yield from _stream_facts(blob, part.deflate, name)
-        end = _end(spans[-1])
-        if end < blob.size:
-            yield Member(
-                "trailing",
-                blob.part(end, blob.size - end),
-                (end, blob.size - end),
-                "gzip.trailing",
-                opaque=True,
-            )
+                # bgzip and pigz -i write as many members, all alike, as the content needs
+                alike = number > 0 and usual.get(fact.kind) == fact.value
+                yield Fact(fact.kind, fact.value, fact.at, derived=fact.derived or alike)
+            yield from _stream_facts(blob, part.deflate)
+        yield from trailing(blob, _end(spans[-1]), "gzip.trailing")
 
 
-def _parts(blob: Blob, limits: Limits) -> Iterator[Part]:
-    """Each member, found by inflating the one before it.
+def _parts(blob: Blob, limits: Limits, keeper: Keeper) -> Iterator[Part]:
+    """Each member, found by inflating the one before it, for which `keeper` gets the content.
 
     Raises `FormatError` where a stream is damaged, `LimitError` where it unpacks to too much.
     """
@@ -67,6 +63,7 @@ def _parts(blob: Blob, limits: Limits) -> Iterator[Part]:
             unpacked += len(chunk)
             if unpacked > most:
                 raise LimitError(f"content of more than {most} bytes", at)
+            keeper.add(chunk)
         blob.part(start + size, 8)
         yield Part(tuple(header), (start, size))
         at = _end((start, size))
@@ -103,14 +100,14 @@ def _header(blob: Blob, at: int) -> Iterator[Fact]:
         yield Fact("gzip.header_crc", blob.part(place, 2).read().hex(), (place, 2), derived=True)
 
 
-def _stream_facts(blob: Blob, deflate: Span, name: str) -> Iterator[Fact]:
+def _stream_facts(blob: Blob, deflate: Span) -> Iterator[Fact]:
     """The packed stream by its digest, and the trailer (RFC 1952, 2.3.1: CRC32, ISIZE)."""
     at, size = deflate
-    yield Fact("gzip.deflate", digest_of(blob.part(*deflate)), deflate, name, derived=True)
+    yield Fact("gzip.deflate", digest_of(blob.part(*deflate)), deflate, derived=True)
     trailer = blob.part(at + size, 8).read()
     crc, length = (int.from_bytes(trailer[i : i + 4], "little") for i in (0, 4))
-    yield Fact("gzip.crc32", f"{crc:08x}", (at + size, 4), name, derived=True)
-    yield Fact("gzip.isize", length, (at + size + 4, 4), name, derived=True)
+    yield Fact("gzip.crc32", f"{crc:08x}", (at + size, 4), derived=True)
+    yield Fact("gzip.isize", length, (at + size + 4, 4), derived=True)
 
 
 def _content(blob: Blob, spans: tuple[Span, ...]) -> Iterator[bytes]:

@@ -1,0 +1,1 @@
+"""Formats of compiled code for a virtual machine or another compiler run."""

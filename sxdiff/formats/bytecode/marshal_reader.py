@@ -1,0 +1,269 @@
+"""Objects that CPython has marshalled, read as a tree of places: nothing is ever built or run.
+
+Source: CPython's Python/marshal.c of 3.6 to 3.14 (marshal versions 4 and 5), which is its only
+specification. `FLAG_REF` gives an object a number that a later `TYPE_REF` stands for; numbers
+count from 0 in the order in which the flagged objects start.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+
+from sxdiff.model import FormatError, LimitError, Span, text_of
+
+FLAG_REF = 0x80
+MOST_BYTES = 256 << 20
+DEEPEST = 2000
+"""MAX_MARSHAL_STACK_DEPTH of marshal.c."""
+BRIEF = 100
+"""Characters of an element that are told in the text of what holds it."""
+
+NUMBERED = ("argcount", "posonlyargcount", "kwonlyargcount", "nlocals", "stacksize", "flags")
+OLD = ("code", "consts", "names", "varnames", "freevars", "cellvars", "filename", "name")
+NEW = (
+    *("code", "consts", "names", "localsplusnames", "localspluskinds"),
+    *("filename", "name", "qualname"),
+)
+LINE = "firstlineno"
+NUMBERS = frozenset({*NUMBERED, LINE})
+
+SINGLE = {"N": "None", "F": "False", "T": "True", "S": "StopIteration", ".": "Ellipsis"}
+STRINGS = "tuaAzZ"
+COUNTED = {"(": ("(", ")"), ")": ("(", ")"), "[": ("[", "]"), "<": ("set(", ")")}
+COUNTED[">"] = ("frozenset(", ")")
+FIXED = {"i": 4, "I": 8, "g": 8, "y": 16}
+
+
+@dataclass(slots=True)
+class Item:
+    """One object: its type byte lies at `at`, what it says from `body` to `end`.
+
+    `text` says its value; that of a reference is the value that it stands for (`target`).
+    `fields` are a code object's: numbers as their spans, all else as items.
+    """
+
+    type: str
+    flagged: bool
+    at: int
+    body: int = 0
+    end: int = 0
+    text: str = ""
+    raw: bytes = b""
+    elements: "list[Item]" = field(default_factory=list)
+    fields: "dict[str, Item | Span]" = field(default_factory=dict)
+    target: "Item | None" = None
+    used: bool = False
+
+    @property
+    def value(self) -> "Item":
+        """The object itself, where this is a reference to it."""
+        return self.target or self
+
+
+def code_fields(version: tuple[int, int]) -> tuple[str, ...]:
+    """A code object's fields in their order (w_object of marshal.c, TYPE_CODE)."""
+    numbers = [name for name in NUMBERED if name != "posonlyargcount" or version >= (3, 8)]
+    if version >= (3, 11):
+        numbers.remove("nlocals")
+        return (*numbers, *NEW, LINE, "linetable", "exceptiontable")
+    return (*numbers, *OLD, LINE, "linetable" if version >= (3, 10) else "lnotab")
+
+
+@dataclass(slots=True)
+class _Open:
+    """An object whose elements are still being read: how many, or which fields, are left."""
+
+    item: Item
+    left: int
+    names: tuple[str, ...] = ()
+
+
+class Reader:
+    """Reads the object at an offset of `data`; without recursion, so that none is too deep."""
+
+    def __init__(self, data: bytes, version: tuple[int, int]) -> None:
+        if len(data) > MOST_BYTES:
+            raise LimitError(f"marshalled data of more than {MOST_BYTES} bytes")
+        self._data = data
+        self._fields = code_fields(version)
+        self._known: list[Item] = []
+
+    def read(self, at: int) -> Item:
+        """The object at `at`. Raises `FormatError` where the bytes are no such object."""
+        root = item = self._start(at)
+        stack: list[_Open] = []
+        while True:
+            opened = self._opened(item)
+            if opened:
+                stack.append(opened)
+                if len(stack) > DEEPEST:
+                    raise LimitError(f"objects nested more than {DEEPEST} deep", item.at)
+            else:
+                at = item.end
+            # go on with the innermost object that still lacks an element
+            while stack:
+                place = stack[-1].item
+                at = place.end if opened else at
+                opened = None
+                at = self._numbers(stack[-1], at)
+                if stack[-1].left:
+                    break
+                stack.pop()
+                place.end = at
+                self._close(place)
+            if not stack:
+                return root
+            item = self._element(stack[-1], at)
+
+    def _element(self, parent: _Open, at: int) -> Item:
+        item = self._start(at)
+        if parent.names:
+            parent.item.fields[parent.names[-parent.left]] = item
+            parent.left -= 1
+        elif item.type == "0" and parent.item.type == "{":
+            parent.left = 0  # the end of a dict
+        else:
+            parent.item.elements.append(item)
+            parent.left -= parent.item.type != "{"
+        return item
+
+    def _numbers(self, opened: _Open, at: int) -> int:
+        """Take the numbers that come next in a code object; the offset behind them."""
+        while opened.names and opened.left and opened.names[-opened.left] in NUMBERS:
+            self._bytes(at, 4)
+            opened.item.fields[opened.names[-opened.left]] = (at, 4)
+            opened.left -= 1
+            at += 4
+        return at
+
+    def _opened(self, item: Item) -> _Open | None:
+        """What is still to be read of an object that has just started; None if it is whole."""
+        item.end = item.body
+        if item.type == "c":
+            return _Open(item, len(self._fields), self._fields)
+        if item.type in COUNTED:
+            size = 1 if item.type == ")" else 4
+            count = self._number(item.body - size, size)
+            if count > len(self._data) - item.body:
+                raise FormatError(f"{count} elements in fewer bytes", item.at)
+            return _Open(item, count)
+        if item.type == "{":
+            return _Open(item, 1)
+        if item.type == ":":
+            return _Open(item, 3)
+        self._whole(item)
+        return None
+
+    def _start(self, at: int) -> Item:
+        """The object whose type byte lies at `at`, with all that goes before its elements."""
+        byte = self._bytes(at, 1)[0]
+        item = Item(chr(byte & ~FLAG_REF), bool(byte & FLAG_REF), at, at + 1)
+        if item.flagged:
+            self._known.append(item)
+        kind = item.type
+        if kind in "sutaA(<>[":
+            self._bytes(item.body, 4)
+            item.body += 4
+        elif kind in "zZ)":
+            self._bytes(item.body, 1)
+            item.body += 1
+        return item
+
+    def _whole(self, item: Item) -> None:
+        """An object without elements."""
+        kind, at = item.type, item.body
+        if kind in "sutaAzZ":
+            size = at - item.at - 1
+            item.raw = self._bytes(at, self._number(at - size, size))
+            item.end = at + len(item.raw)
+            item.text = ("b" if kind == "s" else "") + repr(text_of(item.raw))
+        elif kind in SINGLE:
+            item.text = SINGLE[kind]
+        elif kind == "0":
+            item.text = "NULL"
+        elif kind == "r":
+            self._reference(item)
+        elif kind in FIXED:
+            item.raw = self._bytes(at, FIXED[kind])
+            item.end = at + FIXED[kind]
+            item.text = _number_text(kind, item.raw)
+        elif kind == "l":
+            digits = int.from_bytes(self._bytes(at, 4), "little", signed=True)
+            item.raw = self._bytes(at + 4, 2 * abs(digits))
+            item.end = at + 4 + len(item.raw)
+            item.text = _long_text(item.raw, digits < 0)
+        elif kind in "fx":
+            for _ in range(2 if kind == "x" else 1):
+                size = 1 + self._number(item.end, 1)
+                item.raw += self._bytes(item.end, size)
+                item.end += size
+            item.text = f"{'float' if kind == 'f' else 'complex'} {text_of(item.raw)}"
+        else:
+            raise FormatError(f"no type {item.type!r} of marshalled objects", item.at)
+
+    def _reference(self, item: Item) -> None:
+        number = int.from_bytes(self._bytes(item.body, 4), "little")
+        if number >= len(self._known):
+            raise FormatError(f"reference to object {number} of {len(self._known)}", item.at)
+        target = self._known[number].value
+        item.end = item.body + 4
+        item.target = target
+        item.text = target.text or "itself"
+        self._known[number].used = True
+
+    def _close(self, item: Item) -> None:
+        """The text of an object whose elements are all read."""
+        if item.type == "c":
+            name = item.fields.get("qualname", item.fields["name"])
+            item.text = f"code object {text_of(name.value.raw) if isinstance(name, Item) else ''}"
+        elif item.type == "{":
+            item.text = _joined("{", item.elements, "}")
+        elif item.type == ":":
+            item.text = _joined("slice(", item.elements, ")")
+        else:
+            item.text = _joined(COUNTED[item.type][0], item.elements, COUNTED[item.type][1])
+
+    def _number(self, at: int, size: int) -> int:
+        return int.from_bytes(self._bytes(at, size), "little")
+
+    def _bytes(self, at: int, size: int) -> bytes:
+        found = self._data[at : at + size]
+        if len(found) < size:
+            raise FormatError(f"marshalled object ends early: {size} bytes wanted", at)
+        return found
+
+
+def _joined(start: str, elements: list[Item], end: str) -> str:
+    return start + ", ".join(_brief(element) for element in elements) + end
+
+
+def _brief(item: Item) -> str:
+    """An element's text; a long one's start and digest, so that references to references to
+    references cannot grow without bounds."""
+    text = item.text
+    if item.value.type == "c":
+        text = f"{text[:BRIEF]} at {item.value.at:#x}"
+    if len(text) <= BRIEF:
+        return text
+    return f"{text[:BRIEF]}... sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _number_text(kind: str, raw: bytes) -> str:
+    if kind in "iI":
+        return str(int.from_bytes(raw, "little", signed=True))
+    values = struct.unpack(f"<{len(raw) // 8}d", raw)
+    if any(value != value for value in values):  # noqa: PLR0124 - not a number: many bytes mean it
+        return f"nan {raw.hex()}"
+    return repr(values[0] if kind == "g" else complex(*values))
+
+
+def _long_text(raw: bytes, negative: bool) -> str:
+    """Digits of 15 bits, the lowest first. Decimal only where that is short: it costs."""
+    if any(byte & 0x80 for byte in raw[1::2]) or raw[-2:] == b"\0\0":
+        return f"long {'-' if negative else ''}{raw.hex()}"  # not as CPython writes it
+    value = 0
+    for at in range(len(raw) - 2, -2, -2) if len(raw) <= 200 else ():
+        value = value << 15 | int.from_bytes(raw[at : at + 2], "little")
+    if len(raw) > 200:
+        return f"long {'-' if negative else ''}{raw.hex()}"
+    return f"{-value if negative else value}"

@@ -1,0 +1,1 @@
+"""Documents, pictures, fonts and sound."""

@@ -1,0 +1,1 @@
+"""Texts that are told better by their own structure than by their lines."""

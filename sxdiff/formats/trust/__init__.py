@@ -1,0 +1,1 @@
+"""Certificates, keys, signatures and what holds them; private keys are named, never shown."""
