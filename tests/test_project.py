@@ -14,6 +14,7 @@ import sxdiff
 from fixtures.__main__ import SUMS, TRY, TRY_CASE, sums
 from fixtures.recipes import CASES
 from sxdiff.model import RUNGS
+from tests.formats_page import PAGE, page
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -44,6 +45,10 @@ def test_readme_shows_the_report_of_the_pair_to_try() -> None:
     )
     assert shown
     assert shown[1] == run.stdout.decode(), "./dev reports writes it anew"
+
+
+def test_the_page_of_formats_is_not_stale() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "./dev reports writes it anew"
 
 
 @pytest.mark.parametrize("script", ["dev", ".ci/run"])

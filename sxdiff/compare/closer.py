@@ -16,6 +16,7 @@ from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
 from sxdiff.compare.untold import KIND as UNTOLD
 from sxdiff.formats import CONTENT, HEAD, STREAMS, sniff, sniff_text
+from sxdiff.formats.signatures import signature
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
     Blob,
@@ -172,7 +173,8 @@ class _Closer:
             problems += (_problem("limit", f"text of more than {self._limits.text_bytes} bytes"),)
         member = Member(name, a, kind=kind)
         found = self._tally.keep(ranges.differences(a, b, member, member))
-        return Node(name, "bytes", tuple(found), problems=problems)
+        names = {signature(blob.read(0, HEAD)) or "bytes" for blob in (a, b)}
+        return Node(name, names.pop() if len(names) == 1 else "bytes", tuple(found), (), problems)
 
     def _text(
         self,

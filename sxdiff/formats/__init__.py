@@ -5,7 +5,12 @@ A new format is one module with a class like `gzip.Gzip` and its line in `FORMAT
 
 from sxdiff.formats.archives.ar import Ar
 from sxdiff.formats.compression.gzip import Gzip
+from sxdiff.formats.data.gettext_mo import GettextMo
+from sxdiff.formats.data.sqlite import Sqlite
+from sxdiff.formats.documents.pdf import Pdf
+from sxdiff.formats.documents.png import Png
 from sxdiff.formats.elf.file import Elf
+from sxdiff.formats.texts.json import CycloneDx, InToto, Json, Spdx
 from sxdiff.model import Format
 
 HEAD = 36 << 10
@@ -13,9 +18,17 @@ HEAD = 36 << 10
 has its magic number behind 32 KiB."""
 
 
-FORMATS: tuple[Format, ...] = (Elf(), Ar(), Gzip())
+FORMATS: tuple[Format, ...] = (
+    Elf(),
+    Ar(),
+    Gzip(),
+    Png(),
+    Sqlite(),
+    GettextMo(),
+    Pdf(),
+)
 
-TEXTS: tuple[Format, ...] = ()
+TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json())
 """Formats of texts in UTF-8, looked for where `FORMATS` knows none and both sides are text. Every
 byte of a text lies in one of its facts: a fact is a piece of the text with its separators."""
 

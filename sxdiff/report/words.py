@@ -134,6 +134,11 @@ def date_of(kind: str, value: str | int) -> str | None:
 def marks(difference: JsonObject) -> list[str]:
     """What else is known of a difference, each in a few words."""
     told = []
+    # reports of before 0.2 have neither
+    if difference.get("count", 1) > 1:
+        told.append(f"{difference['count']:,} alike")
+    if difference.get("similarity") not in (None, 100):
+        told.append(f"{difference['similarity']} % of the content is alike")
     if difference["symbol"]:
         told.append(f"in {difference['symbol']}")
     if difference["source"]:

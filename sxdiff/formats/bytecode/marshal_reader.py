@@ -15,6 +15,8 @@ FLAG_REF = 0x80
 MOST_BYTES = 256 << 20
 DEEPEST = 2000
 """MAX_MARSHAL_STACK_DEPTH of marshal.c."""
+LONGEST_DECIMAL = 200
+"""Bytes of an integer that is told in decimal digits: they cost more than hex digits."""
 BRIEF = 100
 """Characters of an element that are told in the text of what holds it."""
 
@@ -28,7 +30,6 @@ LINE = "firstlineno"
 NUMBERS = frozenset({*NUMBERED, LINE})
 
 SINGLE = {"N": "None", "F": "False", "T": "True", "S": "StopIteration", ".": "Ellipsis"}
-STRINGS = "tuaAzZ"
 COUNTED = {"(": ("(", ")"), ")": ("(", ")"), "[": ("[", "]"), "<": ("set(", ")")}
 COUNTED[">"] = ("frozenset(", ")")
 FIXED = {"i": 4, "I": 8, "g": 8, "y": 16}
@@ -94,24 +95,19 @@ class Reader:
         stack: list[_Open] = []
         while True:
             opened = self._opened(item)
+            at = item.end
             if opened:
                 stack.append(opened)
-                if len(stack) > DEEPEST:
-                    raise LimitError(f"objects nested more than {DEEPEST} deep", item.at)
-            else:
-                at = item.end
-            # go on with the innermost object that still lacks an element
-            while stack:
-                place = stack[-1].item
-                at = place.end if opened else at
-                opened = None
+            if len(stack) > DEEPEST:
+                raise LimitError(f"objects nested more than {DEEPEST} deep", item.at)
+            while stack:  # go on with the innermost object that still lacks an element
                 at = self._numbers(stack[-1], at)
                 if stack[-1].left:
                     break
-                stack.pop()
-                place.end = at
-                self._close(place)
-            if not stack:
+                whole = stack.pop().item
+                whole.end = at
+                self._close(whole)
+            else:
                 return root
             item = self._element(stack[-1], at)
 
@@ -202,7 +198,8 @@ class Reader:
             raise FormatError(f"no type {item.type!r} of marshalled objects", item.at)
 
     def _reference(self, item: Item) -> None:
-        number = int.from_bytes(self._bytes(item.body, 4), "little")
+        item.raw = self._bytes(item.body, 4)
+        number = int.from_bytes(item.raw, "little")
         if number >= len(self._known):
             raise FormatError(f"reference to object {number} of {len(self._known)}", item.at)
         target = self._known[number].value
@@ -261,9 +258,9 @@ def _long_text(raw: bytes, negative: bool) -> str:
     """Digits of 15 bits, the lowest first. Decimal only where that is short: it costs."""
     if any(byte & 0x80 for byte in raw[1::2]) or raw[-2:] == b"\0\0":
         return f"long {'-' if negative else ''}{raw.hex()}"  # not as CPython writes it
-    value = 0
-    for at in range(len(raw) - 2, -2, -2) if len(raw) <= 200 else ():
-        value = value << 15 | int.from_bytes(raw[at : at + 2], "little")
-    if len(raw) > 200:
+    if len(raw) > LONGEST_DECIMAL:
         return f"long {'-' if negative else ''}{raw.hex()}"
+    value = 0
+    for at in range(len(raw) - 2, -1, -2):
+        value = value << 15 | int.from_bytes(raw[at : at + 2], "little")
     return f"{-value if negative else value}"

@@ -4,10 +4,10 @@ Source: PNG Specification, third edition (W3C), 5.2 signature, 5.3 chunk layout,
 ImageMagick's keywords `date:create` and `date:modify` are plain tEXt.
 """
 
+import zlib
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.compression.deflate import ZLIB, inflate
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.parts import Names, Parts, bytes_part, packed, part, record_part
 from sxdiff.formats.record import Field, Record, hexadecimal, named
@@ -46,8 +46,6 @@ RECORDS = {
 TEXTS = frozenset({"tEXt", "zTXt", "iTXt"})
 KEYWORD = 80
 """A keyword has up to 79 bytes and a NUL (11.3.3.1)."""
-UNPACKED = 1100
-"""deflate reaches 1,032."""
 
 
 class Png:
@@ -81,7 +79,7 @@ class Png:
         if data:
             # where other chunks lie between, those IDAT chunks are parts like any other
             yield Member(
-                "pixels", partial(_pixels, blob, data, limits), kind="png.pixels", opaque=True
+                "pixels", partial(_unpacked, blob, data, limits), kind="png.pixels", opaque=True
             )
             yield packed("png.idat", blob, (start, end - start), "IDAT")
 
@@ -157,7 +155,7 @@ def _text(blob: Blob, kind: str, limits: Limits) -> Parts:
     span = (at, blob.size - at)
     if is_packed:
         what = "profile" if kind == "iCCP" else "text"
-        yield Member(what, partial(_pixels, blob, [span], limits), kind=f"png.{what}")
+        yield Member(what, partial(_unpacked, blob, [span], limits), kind=f"png.{what}")
         yield packed(f"png.{what}", blob, span)
     elif span[1] <= limits.header_bytes:
         yield Fact("png.text", text_of(blob.read(*span)), span)
@@ -165,23 +163,8 @@ def _text(blob: Blob, kind: str, limits: Limits) -> Parts:
         yield Fact("png.text", digest_of(blob.part(*span)), span)
 
 
-def _pixels(blob: Blob, spans: list[Span], limits: Limits) -> Iterator[bytes]:
+def _unpacked(blob: Blob, spans: list[Span], limits: Limits) -> Iterator[bytes]:
     """The content of one zlib stream that lies in `spans`, in chunks."""
-    if len(spans) == 1:
-        most = min(limits.member_bytes, spans[0][1] * UNPACKED)
-        got = 0
-        for _, chunk in inflate(blob.part(*spans[0]), 0, ZLIB):
-            got += len(chunk)
-            if got > most:
-                raise LimitError(f"content of more than {most} bytes", spans[0][0])
-            yield chunk
-        return
-    yield from _joined(blob, spans, limits)
-
-
-def _joined(blob: Blob, spans: list[Span], limits: Limits) -> Iterator[bytes]:
-    import zlib  # noqa: PLC0415 - only pictures of several chunks need a stream over spans
-
     inflater = zlib.decompressobj()
     left = limits.member_bytes
     for at, size in spans:

@@ -1,0 +1,812 @@
+"""Zip archives: jar, wheel, epub, OpenDocument, Android packages and all the others.
+
+Sources: PKWARE APPNOTE 6.3.10 (sections 4.3 to 4.6); Info-ZIP's proginfo/extrafld.txt for extra
+fields; Android's "APK Signature Scheme v2" for the signing block and apksig for 0xd935.
+
+What both directories say is told of the central one; a local header's field that says the same
+is told as `SAME`. Places and packed sizes that are just what the layout asks for are told as
+`LAID_OUT`, so that another packing of one entry is not told again by every entry behind it.
+"""
+
+import bz2
+import io
+import lzma
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import pairwise
+from typing import BinaryIO, NamedTuple
+
+from sxdiff.formats.compression.deflate import PACKED, UNPACKED, inflate
+from sxdiff.formats.digest import digest_of
+from sxdiff.formats.record import Field, Raw, Record, hexadecimal, named, plain, utc
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Scalar, Span, text_of
+
+LOCAL_MAGIC, CENTRAL_MAGIC, END_MAGIC = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+SPLIT_MAGIC, DESCRIPTOR_MAGIC = b"PK\x07\x08", b"PK\x07\x08"
+END64_MAGIC, LOCATOR_MAGIC, SIGNATURE_MAGIC = b"PK\x06\x06", b"PK\x06\x07", b"PK\x05\x05"
+SAME = "as in the central directory"
+LAID_OUT = "as laid out"
+END_SIZE, LONGEST_COMMENT = 22, 0xFFFF
+UNPACKING_MEMORY = 256 << 20
+"""Memory that LZMA or Zstandard may ask for: more than any archiver's window."""
+ENCRYPTED, DESCRIPTOR = 1, 8
+STORED, DEFLATED, BZIP2, LZMA, ZSTANDARD, XZ = 0, 8, 12, 14, 93, 95
+METHODS = {
+    STORED: "stored",
+    1: "shrunk",
+    6: "imploded",
+    DEFLATED: "deflate",
+    9: "deflate64",
+    BZIP2: "bzip2",
+    LZMA: "lzma",
+    20: "zstandard (old number)",
+    ZSTANDARD: "zstandard",
+    XZ: "xz",
+    98: "ppmd",
+    99: "aes",
+}
+HOSTS = {
+    0: "FAT",
+    3: "Unix",
+    6: "HPFS",
+    7: "Macintosh",
+    10: "NTFS",
+    11: "MVS",
+    14: "VFAT",
+    19: "OS X",
+}
+
+
+def _version(value: Raw) -> Scalar:
+    return f"{int(value) // 10}.{int(value) % 10}"
+
+
+def _octal(value: Raw) -> Scalar:
+    return f"{int(value):06o}"
+
+
+def _crc(value: Raw) -> Scalar:
+    return f"{int(value):08x}"
+
+
+def dos_time(value: Raw) -> Scalar:
+    """MS-DOS date (high) and time (low): local time of the builder, in steps of two seconds."""
+    date, time = int(value) >> 16, int(value) & 0xFFFF
+    return (
+        f"{1980 + (date >> 9)}-{date >> 5 & 15:02d}-{date & 31:02d} "
+        f"{time >> 11:02d}:{time >> 5 & 63:02d}:{(time & 31) * 2:02d}"
+    )
+
+
+CENTRAL = Record(
+    "zip",
+    "<",
+    (
+        Field("signature", "4s", hexadecimal),
+        Field("made_by", "B", _version),
+        Field("host", "B", named(HOSTS)),
+        Field("needed", "H", _version),
+        Field("flags", "H", hexadecimal),
+        Field("method", "H", named(METHODS)),
+        Field("mtime", "I", dos_time),
+        Field("crc32", "I", _crc, True),
+        Field("packed_size", "I", plain, True),
+        Field("size", "I", plain, True),
+        Field("name_size", "H"),
+        Field("extra_size", "H"),
+        Field("comment_size", "H"),
+        Field("disk", "H"),
+        Field("internal_attributes", "H", hexadecimal),
+        Field("dos_attributes", "H", hexadecimal),
+        Field("mode", "H", _octal),
+        Field("offset", "I", plain, True),
+    ),
+)
+LOCAL = Record(
+    "zip.local",
+    "<",
+    (
+        Field("signature", "4s", hexadecimal),
+        Field("needed", "H", _version),
+        Field("flags", "H", hexadecimal),
+        Field("method", "H", named(METHODS)),
+        Field("mtime", "I", dos_time),
+        Field("crc32", "I", _crc, True),
+        Field("packed_size", "I", plain, True),
+        Field("size", "I", plain, True),
+        Field("name_size", "H"),
+        Field("extra_size", "H"),
+    ),
+)
+END = Record(
+    "zip.end",
+    "<",
+    (
+        Field("signature", "4s", hexadecimal),
+        Field("disk", "H"),
+        Field("directory_disk", "H"),
+        Field("entries_here", "H", plain, True),
+        Field("entries", "H", plain, True),
+        Field("directory_size", "I", plain, True),
+        Field("directory_offset", "I", plain, True),
+        Field("comment_size", "H"),
+    ),
+)
+END64 = Record(
+    "zip.end64",
+    "<",
+    (
+        Field("signature", "4s", hexadecimal),
+        Field("record_size", "Q"),
+        Field("made_by", "B", _version),
+        Field("host", "B", named(HOSTS)),
+        Field("needed", "H", _version),
+        Field("disk", "I"),
+        Field("directory_disk", "I"),
+        Field("entries_here", "Q", plain, True),
+        Field("entries", "Q", plain, True),
+        Field("directory_size", "Q", plain, True),
+        Field("directory_offset", "Q", plain, True),
+    ),
+)
+LOCATOR = Record(
+    "zip.locator64",
+    "<",
+    (
+        Field("signature", "4s", hexadecimal),
+        Field("disk", "I"),
+        Field("offset", "Q", plain, True),
+        Field("disks", "I"),
+    ),
+)
+SIZES = frozenset({"name_size", "extra_size", "comment_size"})
+"""Sizes of fields that are told whole, and so tell their sizes."""
+
+
+class Part(NamedTuple):
+    """One told piece of an entry, whichever directory it stands in: name of the fact without
+    its `zip.`, value, span, and whether it follows from other bytes."""
+
+    kind: str
+    value: Scalar
+    at: Span
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Where the end records say that the central directory lies, and how far all is shifted."""
+
+    at: int
+    size: int
+    base: int
+    end: int
+    end64: int | None
+    locator: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: its central header's fields and where its pieces lie in the stream."""
+
+    name: str
+    fields: dict[str, int]
+    at: int
+    central: tuple[Part, ...]
+    local_at: int
+    local_fields: dict[str, int]
+    local: tuple[Part, ...]
+    data: Span
+    descriptor: Span
+
+    @property
+    def end(self) -> int:
+        return sum(self.descriptor)
+
+
+class Zip:
+    """Both headers of each entry, contents unpacked, end records."""
+
+    name = "zip"
+
+    def recognises(self, head: bytes) -> bool:
+        """A local header of known version first, or an archive without any entry."""
+        head = head.removeprefix(SPLIT_MAGIC)
+        if head.startswith(END_MAGIC):
+            return len(head) >= END_SIZE and not any(head[4:12])
+        return len(head) >= 30 and head.startswith(LOCAL_MAGIC) and head[4] < 100
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """Entries in the order of the central directory, then the end records."""
+        directory = _directory(blob)
+        if blob.read(0, 4) == SPLIT_MAGIC:
+            yield Fact("zip.split", SPLIT_MAGIC.hex(), (0, 4))
+        entries = list(_entries(blob, directory))
+        signing = _signing_block(blob, directory)
+        places = _places(entries, signing[0] if signing else directory.at)
+        for entry in entries:
+            yield from _told(blob, entry, places, directory.base)
+            yield from _content(blob, entry, limits)
+        if signing:
+            yield from _signing_parts(blob, signing)
+        yield from _end(blob, directory, entries)
+
+
+def _directory(blob: Blob) -> Directory:
+    """The end record is the last one whose comment reaches the end, or else the last one."""
+    start = max(0, blob.size - END_SIZE - LONGEST_COMMENT)
+    tail = blob.read(start)
+    found = end = tail.rfind(END_MAGIC, 0, max(0, len(tail) - END_SIZE + 4))
+    while found >= 0:
+        comment = int.from_bytes(tail[found + 20 : found + 22], "little")
+        if found + END_SIZE + comment == len(tail):
+            end = found
+            break
+        found = tail.rfind(END_MAGIC, 0, found)
+    if end < 0:
+        raise FormatError("no end of central directory", blob.size)
+    end += start
+    fields = _numbers(END, blob, end)
+    size, offset = fields["directory_size"], fields["directory_offset"]
+    before, end64, locator = end, None, None
+    if blob.read(end - LOCATOR.size, 4) == LOCATOR_MAGIC and end >= LOCATOR.size:
+        locator = end - LOCATOR.size
+        end64 = _numbers(LOCATOR, blob, locator)["offset"]
+        if blob.read(end64, 4) != END64_MAGIC:
+            end64 = locator - END64.size
+        if end64 < 0 or blob.read(end64, 4) != END64_MAGIC:
+            raise FormatError("no zip64 end record where its locator says", locator)
+        larger = _numbers(END64, blob, end64)
+        size, offset = larger["directory_size"], larger["directory_offset"]
+        before = end64
+    base = before - size - offset
+    if base < 0 or blob.read(offset, 4) in (CENTRAL_MAGIC, END_MAGIC, END64_MAGIC):
+        base = 0
+    blob.part(base + offset, size)
+    return Directory(base + offset, size, base, end, end64, locator)
+
+
+def _numbers(record: Record, blob: Blob, at: int) -> dict[str, int]:
+    return {name: value for name, value in record.read(blob, at).items() if isinstance(value, int)}
+
+
+def _entries(blob: Blob, directory: Directory) -> Iterator[Entry]:
+    """Each entry of the central directory, with its local header."""
+    met: dict[str, int] = {}
+    at, packed = directory.at, 0
+    end = directory.at + directory.size
+    while at < end and blob.read(at, 4) == CENTRAL_MAGIC:
+        fields = _numbers(CENTRAL, blob, at)
+        name_at = at + CENTRAL.size
+        extra_at = name_at + fields["name_size"]
+        comment_at = extra_at + fields["extra_size"]
+        raw = blob.part(name_at, fields["name_size"]).read()
+        comment = blob.part(comment_at, fields["comment_size"]).read()
+        extras = list(_extras(blob, extra_at, fields["extra_size"], fields))
+        central = [
+            Part("name", text_of(raw), (name_at, len(raw))),
+            *extras,
+            Part("comment", text_of(comment), (comment_at, len(comment))),
+        ]
+        fields |= {
+            part.kind[6:]: part.value
+            for part in extras
+            if part.kind.startswith("zip64_") and isinstance(part.value, int)
+        }
+        name = text_of(raw) or "entry without a name"
+        met[name] = met.get(name, 0) + 1
+        if met[name] > 1:
+            name = f"{name} #{met[name]}"
+        packed += fields["packed_size"]
+        if packed > blob.size:
+            raise FormatError("packed sizes of more bytes than the archive has", at)
+        yield _with_local(blob, directory.base, name, fields, at, central)
+        at = comment_at + len(comment)
+
+
+def _with_local(
+    blob: Blob, base: int, name: str, fields: dict[str, int], at: int, central: Sequence[Part]
+) -> Entry:
+    local_at = base + fields["offset"]
+    if blob.read(local_at, 4) != LOCAL_MAGIC:
+        raise FormatError(f"no local header of {name!r}", local_at)
+    local = _numbers(LOCAL, blob, local_at)
+    name_at = local_at + LOCAL.size
+    extra_at = name_at + local["name_size"]
+    raw = blob.part(name_at, local["name_size"]).read()
+    parts = [
+        Part("name", text_of(raw), (name_at, len(raw))),
+        *_extras(blob, extra_at, local["extra_size"], local),
+    ]
+    data = (extra_at + local["extra_size"], fields["packed_size"])
+    blob.part(*data)
+    descriptor = _descriptor(blob, fields, sum(data)) if local["flags"] & DESCRIPTOR else 0
+    return Entry(
+        name,
+        fields,
+        at,
+        tuple(central),
+        local_at,
+        local,
+        tuple(parts),
+        data,
+        (sum(data), descriptor),
+    )
+
+
+def _descriptor(blob: Blob, fields: dict[str, int], at: int) -> int:
+    """Size of the data descriptor at `at`: with or without a signature, with sizes of 4 or 8
+    bytes, whichever says what the central directory says (APPNOTE 4.3.9)."""
+    raw = blob.read(at, 24)
+    for signature in (DESCRIPTOR_MAGIC, b""):
+        for code in ("<III", "<IQQ"):
+            size = struct.calcsize(code)
+            if raw.startswith(signature) and len(raw) >= len(signature) + size:
+                found = struct.unpack_from(code, raw, len(signature))
+                if found == (fields["crc32"], fields["packed_size"], fields["size"]):
+                    return len(signature) + size
+    return 16 if raw.startswith(DESCRIPTOR_MAGIC) and len(raw) >= 16 else 0
+
+
+def _places(entries: Sequence[Entry], end: int) -> dict[int, tuple[bool, bool]]:
+    """Of each central header's place: whether the entry starts where the one before it ends, and
+    whether it ends where the next one starts."""
+    out: dict[int, tuple[bool, bool]] = {}
+    laid = sorted(entries, key=lambda entry: entry.local_at)
+    in_order = {id(two): id(one) for one, two in pairwise(entries)}
+    for number, entry in enumerate(laid):
+        before = laid[number - 1] if number else None
+        after = laid[number + 1].local_at if number + 1 < len(laid) else end
+        follows = (
+            before.end == entry.local_at and in_order.get(id(entry)) == id(before)
+            if before
+            else entry.local_at in (0, 4) and entry is entries[0]
+        )
+        out[entry.at] = follows, entry.end == after
+    return out
+
+
+def _told(
+    blob: Blob, entry: Entry, places: dict[int, tuple[bool, bool]], base: int
+) -> Iterator[Fact]:
+    """The central header, then what the local header says otherwise, then the descriptor."""
+    follows, ends = places[entry.at]
+    instead: dict[str, Scalar] = {"mtime": _relative_time(entry)}
+    instead |= dict.fromkeys(SIZES, LAID_OUT)
+    if follows and not base:
+        instead["offset"] = LAID_OUT
+    if ends:
+        instead["packed_size"] = LAID_OUT
+    values: dict[str, list[Scalar]] = {}
+    for fact in CENTRAL.facts(blob, entry.at, entry.name):
+        field = fact.kind.removeprefix("zip.")
+        values.setdefault(field, []).append(fact.value)
+        told = instead.get(field)
+        yield fact if told is None else Fact(fact.kind, told, fact.at, fact.name, fact.derived)
+    for part in entry.central:
+        values.setdefault(part.kind, []).append(part.value)
+        if part.at[1]:
+            yield Fact(f"zip.{part.kind}", part.value, part.at, entry.name, part.derived)
+
+    def local(part: Part) -> Fact:
+        same = values.get(part.kind)
+        value = part.value
+        if part.kind in SIZES:
+            value = LAID_OUT
+        elif same and same[0] == value and part.kind != "signature":
+            value = SAME
+            same.pop(0)
+        return Fact(f"zip.local.{part.kind}", value, part.at, entry.name, part.derived)
+
+    for fact in LOCAL.facts(blob, entry.local_at, entry.name):
+        assert fact.at  # noqa: S101 - Record gives every fact a span
+        kind = fact.kind.removeprefix("zip.local.")
+        yield local(Part(kind, fact.value, fact.at, fact.derived))
+    yield from (local(part) for part in entry.local if part.at[1])
+    at, size = entry.descriptor
+    if size:
+        raw = blob.part(at, size).read()
+        marked = raw.startswith(DESCRIPTOR_MAGIC) and size in (16, 24)
+        found = struct.unpack("<III" if size < 20 else "<IQQ", raw[4:] if marked else raw)
+        fields = entry.fields
+        same = found == (fields["crc32"], fields["packed_size"], fields["size"])
+        style = f"{size} bytes, {'with' if marked else 'without'} signature"
+        said = SAME if same else f"{found[0]:08x}, {found[1]}, {found[2]}"
+        yield Fact("zip.descriptor", f"{style}: {said}", (at, size), entry.name, derived=True)
+
+
+def _relative_time(entry: Entry) -> Scalar:
+    """The local time by the time zone that lies between it and the extended time stamp, if there
+    is one: so one time is not told twice, and another zone is told as what it is."""
+    told = dos_time(entry.fields["mtime"])
+    known = next((part.value for part in entry.local if part.kind == "extended_mtime"), None)
+    if not isinstance(known, str) or not known.endswith("Z"):
+        return told
+    try:
+        utc_time = datetime.strptime(known, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        local_time = datetime.strptime(str(told), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return told
+    distance = int((local_time - utc_time).total_seconds())
+    rounding = ""
+    if distance % 2:  # an odd second: Info-ZIP rounds it up, others down
+        rounding = ", rounded down" if (distance + 1) % 900 == 0 else ""
+        distance += 1 if rounding else -1
+    if distance % 900 or abs(distance) > 14 * 3600:
+        return told
+    hours, minutes = divmod(abs(distance) // 60, 60)
+    sign = "-" if distance < 0 else "+"
+    return f"extended_mtime in UTC{sign}{hours:02d}:{minutes:02d}{rounding}"
+
+
+def _extras(blob: Blob, at: int, size: int, fields: dict[str, int]) -> Iterator[Part]:
+    """Each extra field (APPNOTE 4.5): its header, then what it holds; the rest is padding."""
+    data = blob.part(at, size).read()
+    place = 0
+    while place + 4 <= size:
+        number, length = struct.unpack_from("<HH", data, place)
+        if place + 4 + length > size or not number:
+            break
+        known, read = EXTRAS.get(number, (f"{number:#06x}", _plain_extra))
+        yield Part("extra", f"{known}, {length} bytes", (at + place, 4))
+        raw = data[place + 4 : place + 4 + length]
+        try:
+            told = list(read(raw, at + place + 4, fields))
+        except (struct.error, IndexError):
+            told = []
+        told_size = sum(part.at[1] for part in told)
+        if told_size < length:
+            rest = raw[told_size:]
+            told.append(
+                Part(
+                    "extra_rest", f"{known}: {rest.hex()}", (at + place + 4 + told_size, len(rest))
+                )
+            )
+        yield from told
+        place += 4 + length
+    if place < size:
+        yield _padding(data[place:], at + place)
+
+
+def _padding(raw: bytes, at: int) -> Part:
+    said = raw.hex() if any(raw) else f"{len(raw)} zeros"
+    # zipalign fills up to the next boundary
+    return Part("padding", said, (at, len(raw)), derived=not any(raw))
+
+
+Reader = Callable[[bytes, int, dict[str, int]], Iterator[Part]]
+
+
+def _plain_extra(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    del raw, at, fields
+    return iter(())
+
+
+def _zip64(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    place = 0
+    for name, code, marker in (
+        ("size", "<Q", 0xFFFFFFFF),
+        ("packed_size", "<Q", 0xFFFFFFFF),
+        ("offset", "<Q", 0xFFFFFFFF),
+        ("disk", "<I", 0xFFFF),
+    ):
+        if fields.get(name) == marker:
+            size = struct.calcsize(code)
+            (value,) = struct.unpack_from(code, raw, place)
+            yield Part(f"zip64_{name}", value, (at + place, size), derived=True)
+            place += size
+
+
+def _extended_time(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    del fields
+    yield Part("extended_times", f"{raw[0]:#x}", (at, 1))
+    place = 1
+    for bit, name in enumerate(("mtime", "atime", "ctime")):
+        # the central directory says which times are there, but holds only the first
+        if raw[0] >> bit & 1 and place < len(raw):
+            (value,) = struct.unpack_from("<i", raw, place)
+            yield Part(f"extended_{name}", utc(value), (at + place, 4))
+            place += 4
+
+
+def _ntfs(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    del fields
+    if raw[4:8] != b"\1\0\x18\0" or len(raw) < 32:
+        return
+    yield Part("ntfs", raw[:8].hex(), (at, 8))
+    for place, name in ((8, "mtime"), (16, "atime"), (24, "ctime")):
+        (value,) = struct.unpack_from("<Q", raw, place)
+        seconds, ticks = divmod(value, 10**7)
+        told = f"{utc(seconds - 11_644_473_600)} and {ticks * 100} ns"
+        yield Part(f"ntfs_{name}", told, (at + place, 8))
+
+
+def _unix(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    """Info-ZIP "ux": version, then numbers of any size."""
+    del fields
+    sizes = raw[1], raw[2 + raw[1]]
+    if raw[0] != 1 or len(raw) != 3 + sum(sizes):
+        return
+    yield Part("unix_version", raw[0], (at, 1))
+    place = 1
+    for name, size in zip(("uid", "gid"), sizes, strict=True):
+        value = int.from_bytes(raw[place + 1 : place + 1 + size], "little")
+        said: Scalar = value if size == 4 else f"{value} in {size} bytes"
+        yield Part(f"unix_{name}", said, (at + place, 1 + size))
+        place += 1 + size
+
+
+def _old_unix(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    """Info-ZIP "UX": two times, and in the local header two owners."""
+    del fields
+    for place, name in ((0, "atime"), (4, "mtime")):
+        yield Part(f"unix_{name}", utc(struct.unpack_from("<i", raw, place)[0]), (at + place, 4))
+    if len(raw) >= 12:
+        yield from _owners(raw, at, 8)
+
+
+def _short_unix(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    """Info-ZIP "Ux": owners of two bytes, none in the central directory."""
+    del fields
+    if raw:
+        yield from _owners(raw, at, 0)
+
+
+def _owners(raw: bytes, at: int, place: int) -> Iterator[Part]:
+    for name in ("uid", "gid"):
+        yield Part(f"unix_{name}", struct.unpack_from("<H", raw, place)[0], (at + place, 2))
+        place += 2
+
+
+def _unicode(name: str) -> Reader:
+    def read(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+        del fields
+        (crc,) = struct.unpack_from("<I", raw, 1)
+        yield Part("unicode_version", raw[0], (at, 1))
+        yield Part("unicode_crc32", f"{crc:08x}", (at + 1, 4), derived=True)
+        yield Part(name, text_of(raw[5:]), (at + 5, len(raw) - 5))
+
+    return read
+
+
+def _alignment(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    del fields
+    yield Part("alignment", struct.unpack_from("<H", raw)[0], (at, 2))
+    if len(raw) > 2:
+        yield _padding(raw[2:], at + 2)
+
+
+def _aes(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
+    del fields
+    version, vendor, strength, method = struct.unpack("<H2sBH", raw)
+    said = (
+        f"AE-{version}, {text_of(vendor)}, {64 + 64 * strength} bits, {METHODS.get(method, method)}"
+    )
+    yield Part("aes", said, (at, 7))
+
+
+EXTRAS: dict[int, tuple[str, Reader]] = {
+    0x0001: ("zip64", _zip64),
+    0x000A: ("NTFS", _ntfs),
+    0x5455: ("UT extended timestamp", _extended_time),
+    0x5855: ("UX Unix", _old_unix),
+    0x6375: ("uc Unicode comment", _unicode("unicode_comment")),
+    0x7075: ("up Unicode path", _unicode("unicode_path")),
+    0x7855: ("Ux Unix", _short_unix),
+    0x7875: ("ux Unix", _unix),
+    0x9901: ("AES", _aes),
+    0xCAFE: ("Java archive", _plain_extra),
+    0xD935: ("Android alignment", _alignment),
+}
+"""Extra fields by their number: what they are called, and how they are read."""
+
+
+def _content(blob: Blob, entry: Entry, limits: Limits) -> Iterator[Fact | Member]:
+    """The entry's content: where it lies, unpacked, or packed where nothing here unpacks it."""
+    at, size = entry.data
+    if not size:
+        return
+    packed = blob.part(at, size)
+    method = entry.fields["method"]
+    unpack = UNPACKERS.get(method)
+    if entry.fields["flags"] & ENCRYPTED or (method != STORED and unpack is None):
+        yield Member(entry.name, packed, (at, size), "zip.packed", opaque=True)
+    elif unpack is None:
+        yield Member(entry.name, packed, (at, size))
+    else:
+        most = min(limits.member_bytes, size * _expansion(method, limits))
+        yield Member(entry.name, partial(_bounded, unpack, packed, entry.fields, most))
+        kind = f"zip.{METHODS[method]}"
+        yield Fact(kind, digest_of(packed), (at, size), entry.name, derived=True)
+
+
+def _expansion(method: int, limits: Limits) -> int:
+    # these reach far more than deflate; a member's size is bounded all the same
+    return limits.expansion if method == DEFLATED else limits.expansion * 64
+
+
+Unpacker = Callable[[Blob, dict[str, int]], Iterator[bytes]]
+
+
+def _bounded(unpack: Unpacker, packed: Blob, fields: dict[str, int], most: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in unpack(packed, fields):
+        size += len(chunk)
+        if size > most:
+            raise LimitError(f"content of more than {most} bytes")
+        yield chunk
+
+
+def _inflated(packed: Blob, fields: dict[str, int]) -> Iterator[bytes]:
+    del fields
+    return (chunk for _, chunk in inflate(packed, 0))
+
+
+def _bunzipped(packed: Blob, fields: dict[str, int]) -> Iterator[bytes]:
+    del fields
+    return _decompressed(packed, bz2.BZ2Decompressor(), b"", 0)
+
+
+def _unxz(packed: Blob, fields: dict[str, int]) -> Iterator[bytes]:
+    del fields
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=UNPACKING_MEMORY)
+    return _decompressed(packed, unpacker, b"", 0)
+
+
+def _unlzma(packed: Blob, fields: dict[str, int]) -> Iterator[bytes]:
+    """APPNOTE 5.8.8: version, size of the properties, properties; then as in a .lzma file, whose
+    header also holds the unpacked size (all ones where a mark ends the stream: flag bit 1)."""
+    head = packed.read(0, 9)
+    if len(head) < 9 or head[2:4] != b"\5\0":
+        raise FormatError("LZMA properties of another size than 5")
+    size = b"\xff" * 8 if fields["flags"] & 2 else fields["size"].to_bytes(8, "little")
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=UNPACKING_MEMORY)
+    return _decompressed(packed, unpacker, head[4:9] + size, 9)
+
+
+def _decompressed(
+    packed: Blob, unpacker: bz2.BZ2Decompressor | lzma.LZMADecompressor, head: bytes, at: int
+) -> Iterator[bytes]:
+    stream: BinaryIO
+    with packed.open(io.DEFAULT_BUFFER_SIZE) as stream:
+        stream.seek(at)
+        data = head
+        while not unpacker.eof:
+            if unpacker.needs_input and not data:
+                data = stream.read(PACKED)
+                if not data:
+                    raise FormatError("packed stream ends early", packed.size)
+            try:
+                chunk = unpacker.decompress(data, UNPACKED)
+            except (OSError, lzma.LZMAError, EOFError) as error:
+                raise FormatError(f"damaged stream: {error}") from error
+            data = b""
+            yield chunk
+
+
+def _unzstd(packed: Blob, fields: dict[str, int]) -> Iterator[bytes]:
+    del fields
+    import zstandard  # noqa: PLC0415 - start-up time
+
+    unpacker = zstandard.ZstdDecompressor(max_window_size=UNPACKING_MEMORY)
+    with packed.open() as stream, unpacker.stream_reader(stream) as reader:
+        while True:
+            try:
+                chunk = reader.read(UNPACKED)
+            except zstandard.ZstdError as error:
+                raise FormatError(f"damaged stream: {error}") from error
+            if not chunk:
+                return
+            yield chunk
+
+
+UNPACKERS: dict[int, Unpacker] = {
+    DEFLATED: _inflated,
+    BZIP2: _bunzipped,
+    LZMA: _unlzma,
+    20: _unzstd,
+    ZSTANDARD: _unzstd,
+    XZ: _unxz,
+}
+
+SIGNING_MAGIC = b"APK Sig Block 42"
+SCHEMES = {
+    0x7109871A: "signature scheme v2",
+    0xF05368C0: "signature scheme v3",
+    0x1B93AD61: "signature scheme v3.1",
+    0x42726577: "verity padding",
+    0x504B4453: "dependency info",
+    0x6DFF800D: "source stamp v2",
+    0x2146444E: "Google Play metadata",
+    0x71777777: "Walle channel",
+}
+"""Known pairs of the signing block. Only the metadata of shops does not follow from the rest."""
+CHANNELS = frozenset({0x2146444E, 0x71777777, 0x504B4453})
+
+
+def _signing_block(blob: Blob, directory: Directory) -> Span | None:
+    """The APK signing block in front of the central directory."""
+    end = directory.at
+    if end < 32 or blob.read(end - 16, 16) != SIGNING_MAGIC:
+        return None
+    size = int.from_bytes(blob.read(end - 24, 8), "little")
+    start = end - size - 8
+    if start < 0 or size < 24 or int.from_bytes(blob.read(start, 8), "little") != size:
+        return None
+    return start, end - start
+
+
+def _signing_parts(blob: Blob, block: Span) -> Iterator[Fact | Member]:
+    start, size = block
+    at, end = start + 8, start + size - 24
+    yield Fact("zip.signing.size", size - 8, (start, 8), derived=True)
+    met: dict[str, int] = {}
+    while at + 12 <= end:
+        length = int.from_bytes(blob.read(at, 8), "little")
+        number = int.from_bytes(blob.read(at + 8, 4), "little")
+        if length < 4 or at + 8 + length > end:
+            break
+        name = SCHEMES.get(number, f"signing block {number:#010x}")
+        met[name] = met.get(name, 0) + 1
+        if met[name] > 1:
+            name = f"{name} #{met[name]}"
+        yield Fact("zip.signing.pair", f"{number:#010x}, {length} bytes", (at, 12), name, True)
+        if length > 4:
+            span = (at + 12, length - 4)
+            yield Member(
+                name,
+                blob.part(*span),
+                span,
+                "zip.signature",
+                opaque=True,
+                derived=number not in CHANNELS,
+            )
+        at += 8 + length
+    yield Fact("zip.signing.size", size - 8, (end, 8), derived=True)
+    yield Fact("zip.signing.magic", text_of(SIGNING_MAGIC), (end + 8, 16))
+
+
+def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator[Fact | Member]:
+    """What stands behind the last central header."""
+    last = entries[-1] if entries else None
+    at = directory.at
+    if last:
+        comment = last.central[-1].at
+        at = sum(comment)
+    if blob.read(at, 4) == SIGNATURE_MAGIC:
+        size = int.from_bytes(blob.read(at + 4, 2), "little")
+        span = (at, 6 + size)
+        yield Member(
+            "digital signature", blob.part(*span), span, "zip.signature", opaque=True, derived=True
+        )
+        at += 6 + size
+    instead: dict[str, Scalar] = {}
+    first_end = directory.end if directory.end64 is None else directory.end64
+    laid_out = not directory.base and at == directory.at + directory.size == first_end
+    if laid_out:
+        instead = dict.fromkeys(("directory_size", "directory_offset"), LAID_OUT)
+    instead["comment_size"] = LAID_OUT
+    if directory.end64 is not None and directory.locator is not None:
+        rest = directory.end64 + END64.size
+        yield from _instead(END64, blob, directory.end64, instead)
+        if directory.locator > rest:
+            span = (rest, directory.locator - rest)
+            yield Fact("zip.end64.data", digest_of(blob.part(*span)), span)
+        place: dict[str, Scalar] = {"offset": LAID_OUT} if laid_out else {}
+        yield from _instead(LOCATOR, blob, directory.locator, place)
+        # the small record only points to the large one
+        instead = {"comment_size": LAID_OUT}
+    yield from _instead(END, blob, directory.end, instead)
+    size = _numbers(END, blob, directory.end)["comment_size"]
+    span = (directory.end + END.size, min(size, blob.size - directory.end - END.size))
+    if span[1]:
+        yield Fact("zip.end.comment", text_of(blob.read(*span)), span)
+
+
+def _instead(record: Record, blob: Blob, at: int, instead: dict[str, Scalar]) -> Iterator[Fact]:
+    for fact in record.facts(blob, at):
+        told = instead.get(fact.kind.removeprefix(f"{record.kind}."))
+        yield fact if told is None else Fact(fact.kind, told, fact.at, fact.name, fact.derived)

@@ -1,0 +1,170 @@
+"""SQLite databases: header by field, schema, rows of each table; pages only as layout.
+
+Source: sqlite.org/fileformat2.html, 1.3 "The Database Header". Rows are read by the sqlite3
+library in memory, with everything but reading denied, untrusted schemas and bounded work.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from functools import partial
+
+from sxdiff.formats.parts import Names, bytes_part, lines_part, packed, whole
+from sxdiff.formats.record import Field, Record, hexadecimal, named
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
+
+MAGIC = b"SQLite format 3\0"
+MOST = 64 << 20
+"""Bytes of a database whose rows are read; of a larger one pages are told as bytes."""
+STEPS, MOST_STEPS = 100_000, 20_000
+"""Instructions of SQLite's machine between two looks, and looks until a query is given up."""
+MOST_ROWS = 900_000
+"""Rows of one table."""
+LONGEST = 4096
+"""Characters of one value of a row; of longer ones the digest is told."""
+DERIVED = True
+HEADER = Record(
+    "sqlite",
+    ">",
+    (
+        Field("magic", "16s", hexadecimal),
+        Field("page_size", "H"),
+        Field("write_version", "B", named({1: "legacy", 2: "WAL"})),
+        Field("read_version", "B", named({1: "legacy", 2: "WAL"})),
+        Field("reserved_per_page", "B"),
+        Field("max_payload_fraction", "B"),
+        Field("min_payload_fraction", "B"),
+        Field("leaf_payload_fraction", "B"),
+        Field("change_counter", "I"),
+        Field("pages", "I", derived=DERIVED),
+        Field("freelist_trunk", "I", derived=DERIVED),
+        Field("freelist_pages", "I", derived=DERIVED),
+        Field("schema_cookie", "I"),
+        Field("schema_format", "I"),
+        Field("default_cache_size", "I"),
+        Field("largest_root", "I"),
+        Field("text_encoding", "I", named({1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"})),
+        Field("user_version", "I"),
+        Field("incremental_vacuum", "I"),
+        Field("application_id", "I", hexadecimal),
+        Field("reserved", "20s", hexadecimal),
+        Field("version_valid_for", "I", derived=DERIVED),
+        Field("sqlite_version", "I"),
+    ),
+)
+SAFE = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name"
+TABLES = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+
+
+class Sqlite:
+    """Facts for the header's fields, a listing for the schema and for the rows of each table."""
+
+    name = "sqlite"
+
+    def recognises(self, head: bytes) -> bool:
+        """The header string of a database that has a whole header."""
+        return len(head) >= HEADER.size and head.startswith(MAGIC)
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - its own bounds
+        """Header, schema, tables by name, then all behind the header as one derived digest."""
+        counter = HEADER.number(blob, 0, "change_counter")
+        for fact in HEADER.facts(blob, 0):
+            if fact.kind == "sqlite.version_valid_for" and fact.value == counter:
+                # as it is where the last writer was no older than 3.7.0: nothing of its own
+                yield Fact(fact.kind, "as change_counter", fact.at, derived=True)
+            else:
+                yield fact
+        rest = (HEADER.size, blob.size - HEADER.size)
+        if blob.size > MOST:
+            yield bytes_part("sqlite.pages", "pages", blob, rest)
+            return
+        yield lines_part("sqlite.schema", "schema", partial(_schema, blob))
+        names = Names()
+        for table in _tables(blob):
+            name = names(text_of(table.encode("utf-8", "surrogateescape")))
+            yield lines_part("sqlite.rows", name, partial(_rows, blob, table))
+        if rest[1]:
+            yield packed("sqlite.pages", blob, rest)
+
+
+def _opened(blob: Blob) -> sqlite3.Connection:
+    data = bytearray(whole(blob, MOST))
+    # a database in memory has no write-ahead log; without one, both versions read the same
+    data[18:20] = b"\1\1"
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST)
+        connection.deserialize(bytes(data))
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA query_only = ON")
+        connection.set_authorizer(_allowed)
+        looks = iter(range(MOST_STEPS))
+        connection.set_progress_handler(lambda: next(looks, None) is None, STEPS)
+        connection.text_factory = text_of
+    except sqlite3.Error as error:
+        connection.close()
+        raise FormatError(f"SQLite says: {error}") from error
+    return connection
+
+
+def _allowed(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_OK if action in SAFE else sqlite3.SQLITE_DENY
+
+
+def _query(blob: Blob, query: str) -> Iterator[tuple[list[str], tuple[object, ...]]]:
+    """Each row with the names of its columns; the library's exceptions as `FormatError`."""
+    connection = _opened(blob)
+    try:
+        cursor = connection.execute(query)
+        columns = [column[0] for column in cursor.description]
+        for number, row in enumerate(cursor):
+            if number >= MOST_ROWS:
+                raise LimitError(f"more than {MOST_ROWS} rows")
+            yield columns, row
+    except (sqlite3.Error, sqlite3.Warning, UnicodeError, OverflowError, ValueError) as error:
+        raise FormatError(f"SQLite says: {error}") from error
+    finally:
+        connection.close()
+
+
+def _schema(blob: Blob) -> Iterator[str]:
+    for _, (kind, name, table, text) in _query(blob, SCHEMA):
+        yield f"{kind} {name} of {table}: {text}"
+
+
+def _tables(blob: Blob) -> list[str]:
+    """Names of all tables that hold rows themselves: rows of virtual ones are computed."""
+    return [
+        str(name)
+        for _, (name, sql) in _query(blob, TABLES)
+        if not str(sql).upper().startswith("CREATE VIRTUAL")
+    ]
+
+
+def _rows(blob: Blob, table: str) -> Iterator[str]:
+    quoted = table.replace('"', '""')
+    for columns, row in _query(blob, f'SELECT * FROM "{quoted}"'):  # noqa: S608 - a quoted name
+        yield ", ".join(
+            f"{column}={_value(value)}" for column, value in zip(columns, row, strict=True)
+        )
+
+
+def _value(value: object) -> str:
+    """A value as SQL writes it; of a long one its digest."""
+    if isinstance(value, str):
+        told = "'" + value.replace("'", "''") + "'"
+    elif isinstance(value, bytes):
+        told = f"x'{value.hex()}'"
+    else:
+        told = "NULL" if value is None else repr(value)
+    if len(told) <= LONGEST:
+        return told
+    import hashlib  # noqa: PLC0415 - long values are rare
+
+    raw = told.encode("utf-8", "surrogateescape")
+    return f"[{len(raw)} characters, sha256:{hashlib.sha256(raw).hexdigest()}]"
