@@ -1,5 +1,5 @@
 # Short names for ./dev, which works without make too.
-.PHONY: try test lint check bench bench-full soak fixtures reports setup
+.PHONY: try test lint check bench bench-full soak flips fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -17,6 +17,10 @@ bench-full:
 # Layers of a million members, in every way that could hurt: some twenty minutes.
 soak: setup
 	.venv/bin/python -m bench.soak
+
+# Each byte of each artefact flipped, and seen: law 2 to the last byte; some half an hour.
+flips: setup
+	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q tests/formats/test_artefacts.py -k flipped
 
 # The sums that every build of the fixtures must give; and the pair that ./dev try compares.
 fixtures:

@@ -4,6 +4,8 @@ A new format is one module with a class like `gzip.Gzip` and its line in `FORMAT
 """
 
 from sxdiff.formats.archives.ar import Ar
+from sxdiff.formats.archives.zip import Zip
+from sxdiff.formats.bytecode.pyc import Pyc
 from sxdiff.formats.compression.gzip import Gzip
 from sxdiff.formats.data.gettext_mo import GettextMo
 from sxdiff.formats.data.sqlite import Sqlite
@@ -21,11 +23,13 @@ has its magic number behind 32 KiB."""
 FORMATS: tuple[Format, ...] = (
     Elf(),
     Ar(),
+    Zip(),
     Gzip(),
     Png(),
     Sqlite(),
     GettextMo(),
     Pdf(),
+    Pyc(),
 )
 
 TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json())

@@ -184,3 +184,40 @@ def test_nested_too_deep_is_compared_as_bytes(compare: Look) -> None:
     node = compare(one, two, Limits(member_depth=2))
     assert [problem.kind for problem in problems(node)] == ["limit"]
     assert problems(compare(one, two)) == []
+
+
+def test_a_program_that_became_a_script_is_one_difference(compare: Look) -> None:
+    node = compare(ARTEFACTS / "small-static", b"#!/bin/sh\nexit 0\n")
+    (found,) = differences(node)
+    assert found.kind == "file.format"
+    assert found.a and found.b
+    assert (found.a.value, found.b.value) == ("elf", "text")
+
+
+def test_a_member_with_another_version_in_its_name_is_a_rename(compare: Look) -> None:
+    """Its content is compared, and what differs in it is told under it."""
+    data = (ARTEFACTS / "small-d.a").read_bytes()
+    other = data.replace(b"small.o/        ", b"smal1.o/        ").replace(
+        b"2026-01-01", b"2026-01-07"
+    )
+    assert len(other) == len(data)
+    found = [one for one in differences(compare(data, other)) if not one.derived]
+    renamed = [one for one in found if one.kind == "ar.renamed"]
+    assert [(one.where, one.similarity is not None) for one in renamed] == [(("smal1.o",), True)]
+    assert ("elf.section.content", ("smal1.o", ".rodata")) in {
+        (one.kind, one.where) for one in found
+    }
+
+
+def test_one_content_in_two_compressions(compare: Look) -> None:
+    import bz2
+    import gzip
+
+    text = b"".join(b"line %d\n" % number for number in range(50))
+    (found,) = differences(compare(gzip.compress(text, mtime=0), bz2.compress(text)))
+    assert found.kind == "file.compression"
+    both = list(differences(compare(gzip.compress(text, mtime=0), bz2.compress(text + b"more\n"))))
+    assert [(one.kind, one.where) for one in both] == [
+        ("file.compression", ()),
+        ("text", ("content",)),
+    ]

@@ -129,7 +129,8 @@ def _parts(place: _Place, code: Item) -> Iterator[Fact | Member]:
     """A code object's fields in their order, then the code objects among its constants."""
     base = code.at
     yield Fact("pyc.encoding", _header(code), (0, 1), "code object", derived=True)
-    yield Fact("pyc.reference_flags", _idle(code))
+    if code is place.module:
+        yield Fact("pyc.reference_flags", _idle(code))
     for name in place.fields:
         field = code.fields[name]
         if not isinstance(field, Item):
@@ -179,17 +180,14 @@ def _header(item: Item) -> str:
 
 
 def _idle(code: Item) -> int:
-    """Flags in this code object, not in those inside it, that no reference uses."""
+    """Flags in this code object and those inside it that no reference uses."""
     count = 0
     items = [code]
     while items:
         item = items.pop()
         count += item.flagged and not item.used
-        items += [
-            one
-            for one in (*item.elements, *item.fields.values())
-            if isinstance(one, Item) and (one.type != "c")
-        ]
+        items += item.elements
+        items += [one for one in item.fields.values() if isinstance(one, Item)]
     return count
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sxdiff.formats.compression.stream import bounded, trailing
 from sxdiff.formats.digest import digest_of
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
 MAGIC, LEGACY = 0x184D2204, 0x184C2102
 SKIPPABLE, SKIPPABLE_MASK = 0x184D2A50, 0xFFFFFFF0

@@ -187,8 +187,8 @@ def _block(blob: Blob, block: Span, check: int) -> Iterator[Fact]:
     yield Fact("xz.block_crc", header[end:].hex(), (at + end, 4), derived=True)
     data = at + len(header), size - len(header) - check
     yield Fact("xz.block_data", digest_of(blob.part(*data)), data, derived=True)
-    if check:
-        span = at + size - check, check
+    if check:  # behind the padding (3.3), which the size leaves out
+        span = at + size + -size % 4 - check, check
         yield Fact("xz.block_check", blob.part(*span).read().hex(), span, derived=True)
 
 

@@ -101,10 +101,12 @@ def _fields(text: bytes, span: Span) -> Iterator[Fact]:
         size = len(line) + 1
         if number == len(lines) - 1:
             size = span[0] + span[1] - at
-        key, colon, value = line.partition(b":")
-        name = names(text_of(key) if colon else f"line {number + 1}")
-        told = text_of(value.removeprefix(b" ") if colon else line)
-        if colon and not value.startswith(b" "):
-            told = f":{told}"
-        yield Fact("gettext_mo.field", told, (at, size), name)
+        key, colon, value = line.partition(b": ")
+        if colon:
+            name = names(text_of(key))
+            yield Fact("gettext_mo.key", text_of(key), (at, len(key) + 2), name)
+            told = (at + len(key) + 2, size - len(key) - 2)
+            yield Fact("gettext_mo.field", text_of(value), told, name)
+        elif size:
+            yield Fact("gettext_mo.line", text_of(line), (at, size), names(f"line {number + 1}"))
         at += size

@@ -35,7 +35,7 @@ HEADER = Record(
         Field("min_payload_fraction", "B"),
         Field("leaf_payload_fraction", "B"),
         Field("change_counter", "I"),
-        Field("pages", "I", derived=DERIVED),
+        Field("page_count", "I", derived=DERIVED),
         Field("freelist_trunk", "I", derived=DERIVED),
         Field("freelist_pages", "I", derived=DERIVED),
         Field("schema_cookie", "I"),

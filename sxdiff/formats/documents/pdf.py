@@ -204,7 +204,7 @@ def _entries(data: bytes, start: int, end: int, what: str) -> Iterator[Fact]:
     yield Fact("pdf.open", text_of(opened[0]), (start, opened.end() - start))
     names = Names()
     kind = _type(data[start:end])
-    at = opened.end()
+    before = at = opened.end()
     while at < end:
         stop = _value_end(data, at, end)
         if stop is None:
@@ -218,11 +218,18 @@ def _entries(data: bytes, start: int, end: int, what: str) -> Iterator[Fact]:
             or (reason == "objects" and kind == b"/ObjStm")
             or (reason == "xref" and kind == b"/XRef")
         )
-        told = text_of(data[value_at:stop_at])
-        yield Fact("pdf.entry", told, (at, stop_at - at), names(text_of(key)), derived)
+        name = names(text_of(key))
+        # space goes with the key behind it, so that values are told without
+        while value_at < stop_at and data[value_at] in _SPACE:
+            value_at += 1
+        raw = data[value_at:stop_at].rstrip(_SPACE)
+        yield Fact("pdf.key", text_of(data[before:value_at]), (before, value_at - before), name)
+        if raw:
+            yield Fact("pdf.entry", text_of(raw), (value_at, len(raw)), name, derived)
+        before = value_at + len(raw)
         at = stop_at
-    if at < end:
-        yield Fact("pdf.close", text_of(data[at:end]), (at, end - at))
+    if before < end:
+        yield Fact("pdf.close", text_of(data[before:end]), (before, end - before))
 
 
 def _value_end(data: bytes, at: int, end: int) -> tuple[bytes, int, int] | None:

@@ -5,7 +5,7 @@ Source: System V ABI (gABI) 4.1, chapters 4 and 5, and its 2001 update for large
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.symbols import Strings, symbols_by_section
@@ -36,6 +36,12 @@ class Section:
         """Whether the section occupies bytes of the file."""
         return self.type not in (schema.SHT_NULL, schema.SHT_NOBITS) and self.size > 0
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the section has addresses of its own; .tbss lies in each thread's block."""
+        in_thread = self.flags & schema.SHF_TLS and self.type == schema.SHT_NOBITS
+        return bool(self.flags & schema.SHF_ALLOC and self.size and not in_thread)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -53,6 +59,11 @@ class Layout:
     def table(self, fields: tuple[schema.Field, ...]) -> schema.Table:
         """`fields` in this file's class and byte order."""
         return schema.table(fields, self.width, self.order)
+
+    @property
+    def byteorder(self) -> Literal["little", "big"]:
+        """The byte order as `int.from_bytes` wants it."""
+        return "little" if self.order == "<" else "big"
 
     @property
     def segment_table(self) -> schema.Table:
@@ -114,7 +125,11 @@ class ElfFile:
     blob: Blob
     layout: Layout
     limits: Limits
+    kept: dict[str, object] = field(default_factory=dict)
+    """What modules keep between their sections, each under its own name."""
     _symbols: Mapping[int, tuple[Symbol, ...]] | None = None
+    _places: tuple[list[int], list[Section]] | None = None
+    _names: dict[int, list[str]] = field(default_factory=dict)
 
     def content(self, section: Section) -> Blob:
         """The bytes of a section as they are stored."""
@@ -134,6 +149,32 @@ class ElfFile:
         if self._symbols is None:
             self._symbols = symbols_by_section(self.blob, self.layout)
         return self._symbols.get(index, ())
+
+    def symbol_names(self, index: int) -> Sequence[str]:
+        """The names of the symbol table `index`, by the symbols' numbers; empty where it is
+        none. Raises `FormatError` where it is damaged."""
+        if index not in self._names:
+            self._names[index] = read_names(self, index)
+        return self._names[index]
+
+    def place_of(self, address: int) -> tuple[Section, int] | None:
+        """The section that holds `address` when the file is loaded, and the offset in it."""
+        if self._places is None:
+            held = sorted(
+                (section for section in self.layout.sections if section.is_loaded),
+                key=lambda section: section.address,
+            )
+            self._places = [section.address for section in held], held
+        starts, held = self._places
+        found = bisect_right(starts, address) - 1
+        if found < 0 or address >= held[found].address + held[found].size:
+            return None
+        return held[found], address - held[found].address
+
+    def told_address(self, address: int) -> str:
+        """An address as `.text+0x10`; the bare number where no section holds it."""
+        place = self.place_of(address)
+        return f"{place[0].name}+{place[1]:#x}" if place else f"{address:#x}"
 
 
 def read(blob: Blob, at: int, size: int) -> bytes:

@@ -1,0 +1,156 @@
+"""Symbol tables (.symtab, .dynsym): each symbol by its name, with the version it is bound to.
+
+Source: gABI 4.1, chapter 4, "Symbol Table"; LSB Core 5.0, 10.7 "Symbol Versioning".
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.layout import ElfFile
+from sxdiff.formats.elf.names import Names
+from sxdiff.formats.elf.symbols import Strings
+from sxdiff.formats.elf.versions import symbol_versions
+from sxdiff.formats.elf.whole import whole
+from sxdiff.model import Blob, Fact, Inside, LimitError, Member
+
+MOST_SYMBOLS = 1 << 20
+"""Symbols of one table; libLLVM with all its local symbols has about half of that."""
+STEP = 4096
+"""Rows read at a time."""
+BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "GNU_UNIQUE"}
+TYPES = {
+    0: "NOTYPE",
+    1: "OBJECT",
+    2: "FUNC",
+    3: "SECTION",
+    4: "FILE",
+    5: "COMMON",
+    6: "TLS",
+    10: "GNU_IFUNC",
+}
+VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
+UNDEFINED, ABSOLUTE, COMMON = "undefined", "absolute", "common"
+
+
+def symbol_table(elf: ElfFile, index: int) -> Inside | None:
+    """Facts of each symbol, named by the symbol."""
+    section = elf.layout.sections[index]
+    if section.type not in (schema.SHT_SYMTAB, schema.SHT_DYNSYM):
+        return None
+    return Inside("elf.symbol", partial(_facts, elf, index))
+
+
+def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
+    layout = elf.layout
+    table = layout.table(schema.SYMBOL_64 if layout.width == 64 else schema.SYMBOL_32)
+    span = {field.name: at for field, at in zip(table.fields, table.spans, strict=True)}
+    info, other, owner, value, size = (
+        span[name] for name in ("st_info", "st_other", "st_shndx", "st_value", "st_size")
+    )
+    infos = [_info(number) for number in range(256)]
+    others = [_other(number) for number in range(256)]
+    sections = layout.sections
+    relocatable = layout.type == schema.ET_REL
+    names = Names()
+    at = 0
+    for name, (_, st_value, st_size, st_info, st_other, number) in symbols(elf, index, blob):
+        told = names.unique(name)
+        yield Fact("elf.symbol.st_info", infos[st_info], (at + info[0], 1), told)
+        if st_other:
+            yield Fact("elf.symbol.st_other", others[st_other], (at + other[0], 1), told)
+        inside = sections[number] if 0 < number < len(sections) else None
+        where = inside.name if inside else _special(number)
+        yield Fact("elf.symbol.st_shndx", where, (at + owner[0], 2), told)
+        if st_value or inside:
+            # an offset in its section stays the same where only sections move
+            base = 0 if relocatable or inside is None else inside.address
+            if st_info & 15 == schema.STT_TLS and not relocatable:
+                shown = f"{st_value:#x} in the thread's block"
+            elif inside and st_value >= base:
+                shown = f"{where}+{st_value - base:#x}"
+            else:
+                shown = f"{st_value:#x}"
+            # an absolute value and a common symbol's alignment are the symbol's own
+            derived = inside is not None
+            yield Fact("elf.symbol.st_value", shown, (at + value[0], value[1]), told, derived)
+        if st_size:
+            derived = inside is not None
+            yield Fact("elf.symbol.st_size", st_size, (at + size[0], size[1]), told, derived)
+        at += table.size
+    if at:
+        yield whole("elf.symbol.layout", blob.part(0, at))
+
+
+def _info(number: int) -> str:
+    bind, kind = number >> 4, number & 15
+    return f"{BINDS.get(bind, f'bind {bind}')} {TYPES.get(kind, f'type {kind}')}"
+
+
+def _other(number: int) -> str:
+    rest = number & ~3
+    return VISIBILITIES[number & 3] + (f"|{rest:#x}" if rest else "")
+
+
+def _special(number: int) -> str:
+    known = {0: UNDEFINED, schema.SHN_ABS: ABSOLUTE, schema.SHN_COMMON: COMMON}
+    return known.get(number) or f"section {number:#x}"
+
+
+def symbols(
+    elf: ElfFile, index: int, blob: Blob | None = None
+) -> Iterator[tuple[str, tuple[int, int, int, int, int, int]]]:
+    """Each symbol's name and (st_name, st_value, st_size, st_info, st_other, section index).
+
+    An unnamed symbol has its section's name; the null symbol is `null`. Raises `FormatError`
+    where a name lies outside the string table.
+    """
+    layout = elf.layout
+    section = layout.sections[index]
+    blob = blob or elf.content(section)
+    wide = layout.width == 64
+    table = layout.table(schema.SYMBOL_64 if wide else schema.SYMBOL_32)
+    if blob.size // table.size > MOST_SYMBOLS:
+        raise LimitError(f"more than {MOST_SYMBOLS} symbols")
+    linked = elf.linked(section)
+    strings = Strings(elf.content(linked)) if linked else None
+    indexes = _wide_indexes(elf, index)
+    versions: Sequence[str] = ()
+    if section.type == schema.SHT_DYNSYM:
+        versions = symbol_versions(elf)
+    sections = layout.sections
+    number = 0
+    end = blob.size - blob.size % table.size
+    for start in range(0, end, table.size * STEP):
+        for row in table.row.iter_unpack(blob.read(start, min(table.size * STEP, end - start))):
+            if wide:
+                name_at, info, other, owner, value, size = row
+            else:
+                name_at, value, size, info, other, owner = row
+            if owner == schema.SHN_XINDEX and number < len(indexes):
+                owner = indexes[number]
+            if name_at and strings:
+                name = strings.text(name_at)
+            elif 0 < owner < len(sections):
+                name = sections[owner].name
+            else:
+                name = f"name {name_at}" if name_at else "null"
+            if info & 15 == schema.STT_FILE:
+                name = f"file {name}"
+            elif info & 15 == schema.STT_SECTION:
+                name = f"section {name}"
+            if number < len(versions):
+                name += versions[number]
+            yield name, (name_at, value, size, info, other, owner)
+            number += 1
+
+
+def _wide_indexes(elf: ElfFile, index: int) -> Sequence[int]:
+    """Section indexes of the symbols for which 16 bits are too few."""
+    for section in elf.layout.sections:
+        if section.type == schema.SHT_SYMTAB_SHNDX and section.link == index:
+            data = elf.content(section).read(0, 4 * MOST_SYMBOLS)
+            count = len(data) // 4
+            return struct.unpack(f"{elf.layout.order}{count}I", data[: count * 4])
+    return ()
