@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from sxdiff.compare import lines, listing, ranges
 from sxdiff.compare.describe import describe
-from sxdiff.compare.pair import Pairing, Part, differ, emptied, pair
+from sxdiff.compare.pair import Pairing, Part, differ, emptied, is_packed, pair
 from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
 from sxdiff.compare.untold import KIND as UNTOLD
@@ -231,9 +231,13 @@ class _Closer:
         problems: list[Problem] = []
         rooted = False
         places = Places(paired.members, self._stored)
+        equal: set[str] = set()
         for left, right in paired.members:
+            if left.name == right.name and _unpacked_from(left, right, paired.same_packed):
+                continue
             one, two = self._stored(left), self._stored(right)
             if ranges.equal(one, two):
+                equal.add(left.name)
                 continue
             if not _is_part(left) and not _is_part(right):
                 found = self.look(one, two, left.name, left.kind, depth + 1)
@@ -255,6 +259,7 @@ class _Closer:
                 node, inner_rooted = within
                 rooted = rooted or (inner_rooted and not left.derived)
                 nodes.append(_as_derived(node) if left.derived and right.derived else node)
+        contents += keep(_repacked(a, b, paired, equal, format_name, shifts))
         if not told and not contents and not nodes:
             whole = Member("", a, kind=UNTOLD)
             contents = keep(ranges.differences(a, b, whole, whole, (), shifts))
@@ -403,6 +408,37 @@ def _facts(a: Blob, b: Blob, pairs: Sequence[FactPair], shifts: Shifts) -> Itera
             yield _fact(a, b, left, right, shifts)
         elif some.kind in alike:
             yield _alike(a, b, some.kind, alike.pop(some.kind), shifts)
+
+
+def _unpacked_from(left: Member, right: Member, same: set[str]) -> bool:
+    """Whether both are unpacked from streams that are equal, so that they are too."""
+    if isinstance(left.content, Blob) or isinstance(right.content, Blob):
+        return False
+    return left.name in same or (left.name == CONTENT and "" in same)
+
+
+def _repacked(
+    a: Blob, b: Blob, paired: Pairing, equal: set[str], format_name: str, shifts: Shifts
+) -> Iterator[Difference]:
+    """Streams that hold the same, packed otherwise: one difference, proved by their contents."""
+    found = [
+        (left, right)
+        for left, right in paired.facts
+        if left and right and is_packed(left) and is_packed(right)
+        if left.at and right.at and (left.name in equal or (not left.name and CONTENT in equal))
+    ]
+    if not found:
+        return
+    told = []
+    for side in (0, 1):
+        spans = [fact.at for both in found if (fact := both[side]).at]
+        end = max(map(sum, spans))
+        names = [both[side].name for both in found][:MOST_NAMES]
+        text = f"same content, packed into {sum(size for _, size in spans)} bytes"
+        text += "".join(f"\n{name}" for name in names if name)
+        told.append(Value(text, (spans[0][0] + shifts[side], end - spans[0][0])))
+    size = sum(_differing(a, left.at, b, right.at) for left, right in found)
+    yield Difference(f"{format_name}.packing", told[0], told[1], bytes=size, count=len(found))
 
 
 def _follows(pair: FactPair) -> bool:

@@ -25,6 +25,7 @@ class Pairing:
     contents are still to be compared, empty where a side has no such member. `alone_a` and
     `alone_b` are the parts of names that the other side does not have at all. `moved_a` and
     `moved_b` are names in the order of each side, with their bytes, where the orders disagree.
+    `same_packed` are names of packed streams that are equal.
     """
 
     facts: list[tuple[Fact | None, Fact | None]] = field(default_factory=list)
@@ -33,19 +34,24 @@ class Pairing:
     alone_b: dict[str, list[Part]] = field(default_factory=dict)
     moved_a: dict[str, int] = field(default_factory=dict)
     moved_b: dict[str, int] = field(default_factory=dict)
+    same_packed: set[str] = field(default_factory=set)
 
 
 def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
     """Pair two descriptions. Swapping the sides swaps the result."""
     sides = (_Side(), _Side())
+    out = Pairing()
     facts: list[tuple[int, int, Fact | None, Fact | None]] = []
     members: list[tuple[int, int, Member, Member]] = []
 
     def found(place_a: int, place_b: int, left: Part, right: Part) -> None:
         if isinstance(left, Member) and isinstance(right, Member):
             members.append((place_a, place_b, left, right))
-        elif isinstance(left, Fact) and isinstance(right, Fact) and differ(left, right):
-            facts.append((place_a, place_b, left, right))
+        elif isinstance(left, Fact) and isinstance(right, Fact):
+            if differ(left, right):
+                facts.append((place_a, place_b, left, right))
+            elif is_packed(left):
+                out.same_packed.add(left.name)
 
     for place, (left, right) in enumerate(zip_longest(a, b)):
         if left is not None:
@@ -59,7 +65,6 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
             if other:
                 found(other[0], place, other[1], right)
 
-    out = Pairing()
     rests = [side.rest() for side in sides]
     for (place_a, left), (place_b, right) in _same_gaps(rests):
         found(place_a, place_b, left, right)
@@ -128,6 +133,11 @@ def _same_gaps(
 
 def _key(part: Part) -> Hashable:
     return type(part) is Fact, part.kind, part.name
+
+
+def is_packed(fact: Fact) -> bool:
+    """Whether a fact stands for a packed stream: by convention its digest, and derived."""
+    return fact.derived and isinstance(fact.value, str) and fact.value.startswith("sha256:")
 
 
 def differ(left: Fact, right: Fact) -> bool:

@@ -6,7 +6,14 @@ A new format is one module with a class like `gzip.Gzip` and its line in `FORMAT
 from sxdiff.formats.archives.ar import Ar
 from sxdiff.formats.archives.zip import Zip
 from sxdiff.formats.bytecode.pyc import Pyc
+from sxdiff.formats.compression.bzip2 import Bzip2
 from sxdiff.formats.compression.gzip import Gzip
+from sxdiff.formats.compression.lz4 import Lz4
+from sxdiff.formats.compression.lzip import Lzip
+from sxdiff.formats.compression.lzma import Lzma
+from sxdiff.formats.compression.xz import Xz
+from sxdiff.formats.compression.zlib import Zlib
+from sxdiff.formats.compression.zstd import Zstd
 from sxdiff.formats.data.gettext_mo import GettextMo
 from sxdiff.formats.data.sqlite import Sqlite
 from sxdiff.formats.documents.pdf import Pdf
@@ -25,11 +32,18 @@ FORMATS: tuple[Format, ...] = (
     Ar(),
     Zip(),
     Gzip(),
+    Xz(),
+    Bzip2(),
+    Zstd(),
+    Lz4(),
+    Lzip(),
     Png(),
     Sqlite(),
     GettextMo(),
     Pdf(),
     Pyc(),
+    Lzma(),
+    Zlib(),
 )
 
 TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json())

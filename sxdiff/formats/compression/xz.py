@@ -46,7 +46,7 @@ class Stream(NamedTuple):
     at: int
     end: int
     blocks: tuple[Span, ...]
-    index: int
+    index_at: int
 
 
 class Xz:
@@ -157,9 +157,9 @@ def _facts(blob: Blob, stream: Stream) -> Iterator[Fact]:
     yield Fact("xz.header_crc", blob.read(at + 8, 4).hex(), (at + 8, 4), derived=True)
     for block in stream.blocks:
         yield from _block(blob, block, CHECK_SIZES[check])
-    size = stream.end - FOOTER - stream.index
-    index = blob.part(stream.index, size)
-    yield Fact("xz.index", digest_of(index), (stream.index, size), derived=True)
+    size = stream.end - FOOTER - stream.index_at
+    index = blob.part(stream.index_at, size)
+    yield Fact("xz.index", digest_of(index), (stream.index_at, size), derived=True)
     footer = stream.end - FOOTER
     yield Fact("xz.footer", blob.read(footer, FOOTER).hex(), (footer, FOOTER), derived=True)
 

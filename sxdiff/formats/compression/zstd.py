@@ -39,7 +39,7 @@ class Frame(NamedTuple):
     size: int
     header: Header | None
     blocks: Span
-    count: int
+    number: int
     layout: str
 
 
@@ -167,7 +167,7 @@ def _facts(blob: Blob, frame: Frame, header: Header) -> Iterator[Fact]:
         yield Fact("zstd.dictionary", header.dictionary, header.dictionary_at)
     if header.content is not None:
         yield Fact("zstd.content_size", header.content, header.content_at, derived=True)
-    layout = f"{frame.count} of types and sizes sha256:{frame.layout}"
+    layout = f"{frame.number} of types and sizes sha256:{frame.layout}"
     yield Fact("zstd.layout", layout, derived=True)
     yield Fact("zstd.blocks", digest_of(blob.part(*frame.blocks)), frame.blocks, derived=True)
     end = sum(frame.blocks)

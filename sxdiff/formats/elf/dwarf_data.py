@@ -9,13 +9,15 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sxdiff.formats.elf import schema
 from sxdiff.model import Blob, FormatError, LimitError, text_of
 
 if TYPE_CHECKING:
     from sxdiff.formats.elf.layout import ElfFile, Section
+
+Order: TypeAlias = Literal["little", "big"]
 
 WHOLE = 4 << 20
 """Size up to which a section is held as a whole."""
@@ -88,7 +90,7 @@ class Debug:
 
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
-        self.order = "little" if elf.layout.order == "<" else "big"
+        self.order: Order = "little" if elf.layout.order == "<" else "big"
         self.relocatable = elf.layout.type == schema.ET_REL
         self.kept: dict[str, object] = {}
         self._contents: dict[str, Content] = {}
@@ -232,7 +234,7 @@ def _relocations(elf: ElfFile, name: str) -> Mapping[int, tuple[int, int]]:
         symbols = elf.linked(section)
         if not target or not symbols:
             continue
-        order = "little" if layout.order == "<" else "big"
+        order: Order = "little" if layout.order == "<" else "big"
         word = layout.width // 8
         step = word * (3 if section.type == schema.SHT_RELA else 2)
         if section.size // step > MOST_RELOCATIONS:
@@ -244,8 +246,8 @@ def _relocations(elf: ElfFile, name: str) -> Mapping[int, tuple[int, int]]:
         rows = list(table.row.iter_unpack(_whole_rows(elf.content(symbols), table.size)))
         original = elf.content(layout.sections[target]) if step == 2 * word else None
         for at in range(0, len(data) - step + 1, step):
-            where = int.from_bytes(data[at : at + word], order)  # type: ignore[arg-type]
-            info = int.from_bytes(data[at + word : at + 2 * word], order)  # type: ignore[arg-type]
+            where = int.from_bytes(data[at : at + word], order)
+            info = int.from_bytes(data[at + word : at + 2 * word], order)
             if mips:  # r_sym comes first, then four bytes of types
                 number = info & 0xFFFFFFFF
             else:
@@ -254,7 +256,7 @@ def _relocations(elf: ElfFile, name: str) -> Mapping[int, tuple[int, int]]:
                 raw = data[at + 2 * word : at + step]
             else:
                 raw = original.read(where, 4)
-            addend = int.from_bytes(raw, order, signed=original is None)  # type: ignore[arg-type]
+            addend = int.from_bytes(raw, order, signed=original is None)
             if number < len(rows) and where not in out:
                 out[where] = rows[number][owner_at], rows[number][value_at] + addend
     return out

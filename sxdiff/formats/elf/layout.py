@@ -6,9 +6,10 @@ Source: System V ABI (gABI) 4.1, chapters 4 and 5, and its 2001 update for large
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sxdiff.formats.elf import schema
-from sxdiff.formats.elf.symbols import Strings, symbols_by_section
+from sxdiff.formats.elf.symbols import Strings, named_symbols, symbols_by_section
 from sxdiff.model import Blob, FormatError, LimitError, Limits, Symbol
 
 MOST_SECTIONS = 1 << 20
@@ -30,6 +31,16 @@ class Section:
     offset: int
     size: int
     link: int
+
+    @property
+    def info(self) -> int:
+        """sh_info."""
+        return self.row[7]
+
+    @property
+    def entry_size(self) -> int:
+        """sh_entsize."""
+        return self.row[9]
 
     @property
     def has_content(self) -> bool:
@@ -154,7 +165,12 @@ class ElfFile:
         """The names of the symbol table `index`, by the symbols' numbers; empty where it is
         none. Raises `FormatError` where it is damaged."""
         if index not in self._names:
-            self._names[index] = read_names(self, index)
+            sections = self.layout.sections
+            kinds = (schema.SHT_SYMTAB, schema.SHT_DYNSYM)
+            if not 0 < index < len(sections) or sections[index].type not in kinds:
+                return ()
+            found = named_symbols(self.blob, self.layout, index)
+            self._names[index] = [name for name, _ in found]
         return self._names[index]
 
     def place_of(self, address: int) -> tuple[Section, int] | None:

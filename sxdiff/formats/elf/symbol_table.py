@@ -3,22 +3,17 @@
 Source: gABI 4.1, chapter 4, "Symbol Table"; LSB Core 5.0, 10.7 "Symbol Versioning".
 """
 
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
 from sxdiff.formats.elf.names import Names
-from sxdiff.formats.elf.symbols import Strings
+from sxdiff.formats.elf.symbols import named_symbols
 from sxdiff.formats.elf.versions import symbol_versions
 from sxdiff.formats.elf.whole import whole
-from sxdiff.model import Blob, Fact, Inside, LimitError, Member
+from sxdiff.model import Blob, Fact, Inside, Member
 
-MOST_SYMBOLS = 1 << 20
-"""Symbols of one table; libLLVM with all its local symbols has about half of that."""
-STEP = 4096
-"""Rows read at a time."""
 BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "GNU_UNIQUE"}
 TYPES = {
     0: "NOTYPE",
@@ -55,8 +50,11 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
     relocatable = layout.type == schema.ET_REL
     names = Names()
     at = 0
-    for name, (_, st_value, st_size, st_info, st_other, number) in symbols(elf, index, blob):
-        told = names.unique(name)
+    dynamic = sections[index].type == schema.SHT_DYNSYM
+    versions = symbol_versions(elf) if dynamic else []
+    for place, (name, row) in enumerate(named_symbols(elf.blob, layout, index, blob)):
+        _, st_value, st_size, st_info, st_other, number = row
+        told = names.unique(name + versions[place] if place < len(versions) else name)
         yield Fact("elf.symbol.st_info", infos[st_info], (at + info[0], 1), told)
         if st_other:
             yield Fact("elf.symbol.st_other", others[st_other], (at + other[0], 1), told)
@@ -94,63 +92,5 @@ def _other(number: int) -> str:
 
 
 def _special(number: int) -> str:
-    known = {0: UNDEFINED, schema.SHN_ABS: ABSOLUTE, schema.SHN_COMMON: COMMON}
-    return known.get(number) or f"section {number:#x}"
-
-
-def symbols(
-    elf: ElfFile, index: int, blob: Blob | None = None
-) -> Iterator[tuple[str, tuple[int, int, int, int, int, int]]]:
-    """Each symbol's name and (st_name, st_value, st_size, st_info, st_other, section index).
-
-    An unnamed symbol has its section's name; the null symbol is `null`. Raises `FormatError`
-    where a name lies outside the string table.
-    """
-    layout = elf.layout
-    section = layout.sections[index]
-    blob = blob or elf.content(section)
-    wide = layout.width == 64
-    table = layout.table(schema.SYMBOL_64 if wide else schema.SYMBOL_32)
-    if blob.size // table.size > MOST_SYMBOLS:
-        raise LimitError(f"more than {MOST_SYMBOLS} symbols")
-    linked = elf.linked(section)
-    strings = Strings(elf.content(linked)) if linked else None
-    indexes = _wide_indexes(elf, index)
-    versions: Sequence[str] = ()
-    if section.type == schema.SHT_DYNSYM:
-        versions = symbol_versions(elf)
-    sections = layout.sections
-    number = 0
-    end = blob.size - blob.size % table.size
-    for start in range(0, end, table.size * STEP):
-        for row in table.row.iter_unpack(blob.read(start, min(table.size * STEP, end - start))):
-            if wide:
-                name_at, info, other, owner, value, size = row
-            else:
-                name_at, value, size, info, other, owner = row
-            if owner == schema.SHN_XINDEX and number < len(indexes):
-                owner = indexes[number]
-            if name_at and strings:
-                name = strings.text(name_at)
-            elif 0 < owner < len(sections):
-                name = sections[owner].name
-            else:
-                name = f"name {name_at}" if name_at else "null"
-            if info & 15 == schema.STT_FILE:
-                name = f"file {name}"
-            elif info & 15 == schema.STT_SECTION:
-                name = f"section {name}"
-            if number < len(versions):
-                name += versions[number]
-            yield name, (name_at, value, size, info, other, owner)
-            number += 1
-
-
-def _wide_indexes(elf: ElfFile, index: int) -> Sequence[int]:
-    """Section indexes of the symbols for which 16 bits are too few."""
-    for section in elf.layout.sections:
-        if section.type == schema.SHT_SYMTAB_SHNDX and section.link == index:
-            data = elf.content(section).read(0, 4 * MOST_SYMBOLS)
-            count = len(data) // 4
-            return struct.unpack(f"{elf.layout.order}{count}I", data[: count * 4])
-    return ()
+    known = {0: UNDEFINED, -schema.SHN_ABS: ABSOLUTE, -schema.SHN_COMMON: COMMON}
+    return known.get(number) or f"section {abs(number):#x}"

@@ -6,11 +6,12 @@ section "Symbol Values" (bit 0 of a Thumb function) and "Mapping symbols" (`$a`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from sxdiff.formats.elf import schema
-from sxdiff.model import Blob, FormatError, Symbol, text_of
+from sxdiff.model import Blob, FormatError, LimitError, Symbol, text_of
 
 if TYPE_CHECKING:
     from sxdiff.formats.elf.layout import Layout, Section
@@ -22,6 +23,8 @@ LONGEST = 64 << 10
 """Longest name; mangled C++ and Rust names reach some 10 KiB."""
 MOST_SYMBOLS = 1 << 20
 """Symbols of a table that are named; a larger table names nothing."""
+STEP = 4096
+"""Rows read at a time."""
 
 
 class Strings:
@@ -79,7 +82,9 @@ def _read(
     linked = layout.sections[section.link]
     strings = Strings(blob.part(linked.offset, linked.size))
     places: dict[int, list[tuple[int, int, int]]] = {}
-    for name_at, value, size, kind, owner in _symbols(blob, layout, index, section, table):
+    content = blob.part(section.offset, section.size)
+    for name_at, value, size, info, _, owner in symbol_rows(blob, layout, index, content):
+        kind = info & 15
         if not name_at or kind in (schema.STT_SECTION, schema.STT_FILE):
             continue
         if not 0 < owner < len(layout.sections):
@@ -114,33 +119,71 @@ def _covering(found: list[tuple[int, int, int]], strings: Strings, end: int) -> 
             yield Symbol(at, size, name)
 
 
-def _symbols(
-    blob: Blob, layout: Layout, index: int, section: Section, table: schema.Table
-) -> Iterator[tuple[int, int, int, int, int]]:
-    """Each symbol's (st_name, st_value, st_size, type, section index)."""
-    order = [
-        table.index(name) for name in ("st_name", "st_value", "st_size", "st_info", "st_shndx")
-    ]
-    name_at, value_at, size_at, info_at, owner_at = order
-    content = blob.part(section.offset, section.size - section.size % table.size)
-    wide = _wide_indexes(blob, layout, index)
-    step = table.size * 4096
+SymbolRow: TypeAlias = tuple[int, int, int, int, int, int]
+"""st_name, st_value, st_size, st_info, st_other, and the section's index: SHN_XINDEX resolved,
+other reserved ones (absolute, common) negative."""
+
+
+def symbol_rows(blob: Blob, layout: Layout, index: int, content: Blob) -> Iterator[SymbolRow]:
+    """Each symbol of the table `index`, whose bytes are `content`."""
+    wide = layout.width == 64
+    table = layout.table(schema.SYMBOL_64 if wide else schema.SYMBOL_32)
+    indexes = _wide_indexes(blob, layout, index)
+    end = content.size - content.size % table.size
+    step = table.size * STEP
     number = 0
-    for start in range(0, content.size, step):
-        for row in table.row.iter_unpack(content.read(start, step)):
-            owner = row[owner_at]
-            if owner == schema.SHN_XINDEX and wide:
-                data = wide.read(number * 4, 4)
-                owner = int.from_bytes(data, "little" if layout.order == "<" else "big")
+    for start in range(0, end, step):
+        for row in table.row.iter_unpack(content.read(start, min(step, end - start))):
+            if wide:
+                name_at, info, other, owner, value, size = row
+            else:
+                name_at, value, size, info, other, owner = row
+            if owner == schema.SHN_XINDEX and number < len(indexes):
+                owner = indexes[number]
             elif owner >= schema.SHN_LORESERVE:
-                owner = 0  # absolute, common, ...: in no section
-            yield row[name_at], row[value_at], row[size_at], row[info_at] & 15, owner
+                owner = -owner
+            yield name_at, value, size, info, other, owner
             number += 1
 
 
-def _wide_indexes(blob: Blob, layout: Layout, index: int) -> Blob | None:
-    """The SHT_SYMTAB_SHNDX section that belongs to the symbol table `index`."""
+def named_symbols(
+    blob: Blob, layout: Layout, index: int, content: Blob | None = None
+) -> Iterator[tuple[str, SymbolRow]]:
+    """Each symbol of the table `index` with its name.
+
+    A section's symbol has the section's name; the null symbol is `null`. Raises `FormatError`
+    where a name lies outside of the string table, `LimitError` where there are too many.
+    """
+    section = layout.sections[index]
+    content = content or blob.part(section.offset, section.size)
+    if content.size > MOST_SYMBOLS * 24:
+        raise LimitError(f"symbol table of {content.size} bytes")
+    strings = None
+    if 0 < section.link < len(layout.sections):
+        linked = layout.sections[section.link]
+        strings = Strings(blob.part(linked.offset, linked.size if linked.has_content else 0))
+    for row in symbol_rows(blob, layout, index, content):
+        name_at, _, _, info, _, owner = row
+        kind = info & 15
+        if name_at and strings:
+            name = strings.text(name_at)
+        elif kind == schema.STT_SECTION and 0 < owner < len(layout.sections):
+            name = layout.sections[owner].name
+        else:
+            name = f"name {name_at}" if name_at else "null"
+        if kind == schema.STT_FILE:
+            name = f"file {name}"
+        elif kind == schema.STT_SECTION:
+            name = f"section {name}"
+        yield name, row
+
+
+def _wide_indexes(blob: Blob, layout: Layout, index: int) -> Sequence[int]:
+    """Section indexes of symbols for which 16 bits are too few: the SHT_SYMTAB_SHNDX section
+    that belongs to the symbol table `index`."""
     for section in layout.sections:
         if section.type == schema.SHT_SYMTAB_SHNDX and section.link == index:
-            return blob.part(section.offset, section.size)
-    return None
+            data = blob.part(section.offset, section.size).read(0, 4 * MOST_SYMBOLS)
+            count = len(data) // 4
+            return struct.unpack(f"{layout.order}{count}I", data[: count * 4])
+    return ()

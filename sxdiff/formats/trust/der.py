@@ -34,6 +34,12 @@ STRINGS = {
     0x1A: ("VisibleString", "ascii"),
     0x1E: ("BMPString", "utf-16-be"),
 }
+_TAGS = {OID: "type", BOOLEAN: "critical", OCTET_STRING: "value", UTC_TIME: "time"}
+"""What unnamed parts of an extension, of an attribute or of an algorithm are called."""
+_OLD_PBE = ("1.2.840.113549.1.5.", "1.2.840.113549.1.12.1.")
+_SECRETS = frozenset({"keyBag", "secretBag", "challengePassword"})
+"""What is told by its digest, wherever it is met."""
+_PRINTABLE = re.compile(rb"[!-~]{3,100}")
 _UTC_TIME = re.compile(rb"\d{12}Z")
 _GENERALIZED_TIME = re.compile(rb"\d{14}Z")
 
@@ -139,6 +145,44 @@ def starts(head: bytes, *path: tuple[int, bytes | None]) -> bool:
     return True
 
 
+def is_private_key(raw: bytes, one: Element) -> bool:
+    """Whether a sequence looks like a private key: RFC 5208 (plain), RFC 8017 A.1.2, RFC 5915,
+    and that of DSA as OpenSSL writes it."""
+    if one.tag != SEQUENCE:
+        return False
+    tags: list[int] = []
+    at = one.content
+    first = b""
+    while at < one.end and len(tags) < 10:
+        try:
+            child = element(raw, at, one.end)
+        except FormatError:
+            return False
+        if not tags:
+            first = raw[child.content : child.end]
+            if child.tag != INTEGER or first not in (b"\0", b"\1"):
+                return False
+        tags.append(child.tag)
+        if tags == [INTEGER, OCTET_STRING]:
+            return child.end - child.content >= 16
+        if tags == [INTEGER, SEQUENCE, OCTET_STRING]:
+            return True
+        at = child.end
+    return len(tags) in (6, 9, 10) and set(tags[:9]) == {INTEGER}
+
+
+def is_encrypted_private_key(raw: bytes, one: Element) -> bool:
+    """Whether a sequence is an `EncryptedPrivateKeyInfo` (RFC 5208, 6)."""
+    if one.tag != SEQUENCE:
+        return False
+    found = children(raw, one)
+    if [child.tag for child in found] != [SEQUENCE, OCTET_STRING]:
+        return False
+    name = element(raw, found[0].content, found[0].end)
+    known = identifier(raw[name.content : name.end]) if name.tag == OID else ""
+    return known == "PBES2" or known.startswith("pbeWith") or known.startswith(_OLD_PBE)
+
+
 def identifier(raw: bytes) -> str:
     """An object identifier's name, or its numbers with dots; hex where it is none."""
     numbers: list[int] = []
@@ -163,7 +207,9 @@ def shown(raw: bytes, one: Element) -> Scalar:
     """A primitive value in words that tell all its bytes."""
     data = raw[one.content : one.end]
     if one.tag == INTEGER and data and not _longer(data):
-        return int.from_bytes(data, "big", signed=True) if len(data) <= 4 else f"0x{data.hex()}"
+        if len(data) <= 4:
+            return int.from_bytes(data, "big", signed=True)
+        return f"0x{data.hex()}" if len(data) <= LONGEST_HEX else digest(data)
     if one.tag == BOOLEAN and data in (b"\0", b"\xff"):
         return data == b"\xff"
     if one.tag == NULL and not data:
@@ -234,19 +280,22 @@ class Tree:
         )
         names = Names()
         for number, (child, part) in enumerate(_matched(children(self.raw, one), shape)):
-            name = part.name or self.label(child) or str(number)
+            name = part.name or self.label(child) or _TAGS.get(child.tag) or str(number)
             yield from self.part(child, part, names.unique(_below(path, name)), depth + 1)
 
     def part(self, one: Element, part: Part, path: str, depth: int) -> Iterator[Fact | Member]:
         """One value under its name."""
         at = (one.at, one.end - one.at)
         kind = f"{self.format}.{'value' if not part.name else part.name}"
-        if part.whole or depth > DEEPEST:
+        if part.whole or depth > DEEPEST or self._is_secret(one):
             yield Fact(kind, digest(self.raw[one.at : one.end]), at, path, part.derived)
         elif part.stream:
             yield Member(path, self.blob.part(*at), at)
         elif pair := self._attribute(one):
-            yield Fact(kind, shown(self.raw, pair), at, path, part.derived)
+            told = shown(self.raw, pair)
+            if part.name:  # what is called so has a type that the name does not say
+                told = f"{self.label(one)} {told}"
+            yield Fact(kind, told, at, path, part.derived)
         elif one.constructed and (part.group or self._is_extension(one)):
             inside = Inside(self.format, lambda content: inside_of(self.format, content, part))
             yield Member(
@@ -258,7 +307,7 @@ class Tree:
         elif wrapped := self._wrapped(one):
             head = self.raw[one.at : one.content]
             yield Fact(f"{self.format}.length", head.hex(), (one.at, len(head)), path, derived=True)
-            yield from self.part(wrapped, Part(0, "", part.shape), _below(path, "value"), depth + 1)
+            yield from self.part(wrapped, Part(0, "", part.shape), path, depth + 1)
         else:
             yield Fact(kind, shown(self.raw, one), at, path, part.derived)
 
@@ -272,8 +321,12 @@ class Tree:
             if first.tag == OID:
                 return identifier(self.raw[first.content : first.end])
         if one.tag & 0xE0 == 0x80:
-            return str(shown(self.raw, one))
+            data = self.raw[one.content : one.end]
+            return data.decode("ascii") if _PRINTABLE.fullmatch(data) else ""
         return ""
+
+    def _is_secret(self, one: Element) -> bool:
+        return one.constructed and (self.label(one) in _SECRETS or is_private_key(self.raw, one))
 
     def _only(self, one: Element) -> Element | None:
         found = element(self.raw, one.content, one.end) if one.content < one.end else None

@@ -1,0 +1,326 @@
+"""Tar archives that are files: told in the same words as layers are.
+
+Sources: as for `sxdiff.formats.tar`, which reads the headers. What a header means is told by
+`meaning`; how it says it is told only where it is not said in the plain way: numbers in octal
+digits that fill the field up to one NUL, texts whole, records in their shortest form.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sxdiff.formats import tar, xattr
+from sxdiff.formats.digest import digest_of
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Scalar, Span, text_of
+
+BLOCK = tar.BLOCK
+RECORD = 20 * BLOCK
+"""What GNU tar fills an archive up to (its blocking factor)."""
+MAGICS = frozenset({b"ustar\x0000", b"ustar  \0", bytes(8)})
+NUMBERS = ("mode", "uid", "gid", "size", "mtime", "devmajor", "devminor")
+_DIGIT = re.compile(rb"[0-7]")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One member: where its blocks start, the blocks, what they say, and its data's span."""
+
+    at: int
+    raw: bytes
+    header: tar.Header
+    shared: tuple[Span, ...]
+    """Spans (in `raw`) of global records."""
+    data: Span
+
+
+class Tar:
+    """Facts for each member's headers, a member for each content."""
+
+    name = "tar"
+
+    def recognises(self, head: bytes) -> bool:
+        """A header whose checksum is right: ustar, GNU, or one from before them with a name."""
+        block = head[:BLOCK]
+        if len(block) < BLOCK or not block[0] or not block[148:156].strip(b" \0"):
+            return False
+        if block[257:262] != b"ustar" and block[156:157] not in b"\x000123456":
+            return False
+        try:
+            return tar.checksum_is_right(block) and tar.number(block[124:136]) >= 0
+        except FormatError:
+            return False
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """Members in their order, then the blocks that end the archive."""
+        met: dict[str, int] = {}
+        shared: dict[str, bytes] = {}
+        at = 0
+        while (found := _read(blob, at, shared, limits)) is not None:
+            name = text_of(found.header.name) or "member without a name"
+            met[name] = met.get(name, 0) + 1
+            if met[name] > 1:
+                name = f"{name} #{met[name]}"
+            yield from _facts(found, name)
+            start, size = found.data
+            if found.header.sparse_in_data:
+                split = _sparse_map(blob.part(start, size))
+                span = (start, split)
+                yield Fact("tar.sparse", digest_of(blob.part(*span)), span, name, derived=True)
+                start, size = start + split, size - split
+            if size:
+                yield Member(name, blob.part(start, size), (start, size))
+            at = sum(found.data)
+            padding = min(-at % BLOCK, blob.size - at)
+            if padding:
+                data = blob.read(at, padding)
+                said = data.hex() if any(data) else "zeros"
+                yield Fact("tar.padding", said, (at, padding), name)
+            at += padding
+        yield from _end(blob, at)
+
+
+def _read(blob: Blob, start: int, shared: dict[str, bytes], limits: Limits) -> Found | None:
+    """The member whose blocks start at `start`; None where the archive ends there. Global
+    records are added to `shared`."""
+    at, zeros = start, 0
+    spans: list[Span] = []
+    before = dict(shared)
+    while True:
+        if at >= blob.size:
+            return None
+        block = blob.part(at, BLOCK).read()
+        if block == tar.ZERO_BLOCK:
+            zeros += 1
+            at += BLOCK
+            if zeros == 2:
+                return None
+            continue
+        zeros = 0
+        if not tar.checksum_is_right(block, at):
+            raise FormatError("tar header with a wrong checksum", at)
+        at += BLOCK
+        flag = block[156:157]
+        if flag not in tar.EXTENSIONS:
+            break
+        size = tar.number(block[124:136], at - BLOCK + 124)
+        if size < 0 or at - start + size > limits.header_bytes:
+            raise LimitError(f"extended tar header of {size} bytes", at)
+        data = blob.part(at, size)
+        if flag == tar.PAX_GLOBAL:
+            spans.append((at - start, size))
+            shared.update((key, value) for key, value, _ in tar.pax_records(data.read(), at))
+        at += size + -size % BLOCK
+    if flag == tar.GNU_SPARSE:
+        more = block[482]
+        while more:
+            if at - start > limits.header_bytes:
+                raise LimitError("sparse map beyond the limit of a header", at)
+            more = blob.part(at, BLOCK).read()[504]
+            at += BLOCK
+    raw = blob.part(start, at - start).read()
+    header = tar.Header.parse(raw, before)
+    # no data follows these, whatever the size field says
+    empty = header.type != tar.REGULAR and header.type in tar.TYPE_NAMES
+    if header.stored < 0:
+        raise FormatError(f"member of {header.stored} bytes", start)
+    data_size = 0 if empty else header.stored
+    blob.part(at, data_size)
+    return Found(start, raw, header, tuple(spans), (at, data_size))
+
+
+def _sparse_map(blob: Blob) -> int:
+    """Size of the map that GNU sparse 1.0 puts in front of the data, with its padding."""
+    head = blob.read(0, 1 << 20)
+    lines = re.match(rb"([0-9]{1,20})\n", head)
+    if not lines:
+        raise FormatError("sparse map without a count", 0)
+    count, at = 2 * int(lines[1]), lines.end()
+    for _ in range(count):
+        at = head.find(b"\n", at) + 1
+        if not at:
+            raise FormatError("sparse map ends early", 0)
+    return min(blob.size, at + -at % BLOCK)
+
+
+def _facts(found: Found, name: str) -> Iterator[Fact]:
+    """What the header means, then where it says so in another than the plain way."""
+    header, raw = found.header, found.raw
+    yield Fact("tar.dialect", tar.dialect(header, raw), (found.at, len(raw)), name)
+    for fact in tar.meaning(header, found.at):
+        value = fact.value if not fact.name else f"{fact.name}={fact.value}"
+        yield Fact(fact.kind, value, fact.at, name, fact.derived)
+    flag = header.blocks[-1] + 156
+    kind = raw[flag : flag + 1]
+    said = "" if kind == b"\0" else tar.TYPE_NAMES.get(kind, text_of(kind))
+    yield Fact("tar.typeflag", said, (found.at + flag, 1), name)
+    own = len(header.blocks) - 1
+    for number, block in enumerate(header.blocks):
+        label = "" if number == own else f"{tar.EXTENDED} {number + 1} "
+        plain = _plain_texts(header, number == own)
+        for field, start, size in tar.FIELDS:
+            data = raw[block + start : block + start + size]
+            value = _spelled(field, data, header, plain, number == own)
+            if value is not None:
+                span = (found.at + block + start, size)
+                yield Fact(f"tar.header.{field}", f"{label}{value}", span, name)
+    yield from _records(found, name)
+    yield from _leftovers(found, name)
+
+
+def _plain_texts(header: tar.Header, own: bool) -> Mapping[str, bytes]:
+    """What each text field holds where it is said in the plain way."""
+    if not own:
+        return {"uname": b"", "gname": b"", "linkname": b"", "prefix": b"", "padding": b""}
+    link = header.linkname if header.type in (tar.HARD_LINK, tar.SYMBOLIC_LINK) else b""
+    return {
+        "name": header.name[:100],
+        "uname": header.uname,
+        "gname": header.gname,
+        "linkname": link[:100],
+        "prefix": b"",
+        "padding": b"",
+    }
+
+
+def _spelled(
+    field: str, data: bytes, header: tar.Header, plain: Mapping[str, bytes], own: bool
+) -> Scalar:
+    """How a field says what it says; None where that is the plain way."""
+    if field == "typeflag":
+        return None
+    if field == "chksum":
+        # six digits, NUL, space; what they say is right, or the archive is not read
+        said = _DIGIT.sub(b"o", data)
+        return None if said == b"oooooo\0 " else text_of(said)
+    if field == "magic":
+        return None if data in MAGICS else text_of(data)
+    if field == "padding" and header.sparse is not None:
+        return text_of(data.rstrip(b"\0"))
+    if field not in NUMBERS:
+        bare = data.rstrip(b"\0")
+        return None if bare == plain.get(field) else text_of(bare)
+    meant = _meant(field, header, own)
+    try:
+        number = tar.number(data)
+    except FormatError:
+        return text_of(data)
+    styled = text_of(_DIGIT.sub(b"o", data)) if data[0] < 0x80 else "base 256"
+    if styled == f"{'o' * (len(data) - 1)}\0":
+        styled = ""
+    if number != meant:
+        return f"{number} {styled}".rstrip()
+    if not any(data):
+        styled = "empty"
+        if field.startswith("dev") and header.type not in b"34":
+            return None
+    return styled or None
+
+
+def _meant(field: str, header: tar.Header, own: bool) -> int | None:
+    """The number that `meaning` tells of a field."""
+    values = {
+        "mode": header.permissions,
+        "uid": header.uid,
+        "gid": header.gid,
+        "size": header.stored if own else None,
+        "mtime": header.mtime // 10**9,
+        "devmajor": header.device[0],
+        "devminor": header.device[1],
+    }
+    return values[field]
+
+
+def _records(found: Found, name: str) -> Iterator[Fact]:
+    """PAX records: which there are, then those whose bytes no fact of `meaning` tells."""
+    header = found.header
+    if not header.pax:
+        return
+    keys = [key for key, _, _ in header.pax]
+    first, last = header.pax[0][2], header.pax[-1][2]
+    whole = (found.at + first[0], sum(last) - first[0])
+    yield Fact("tar.pax_order", ", ".join(keys), whole, name)
+    final = {key: number for number, key in enumerate(keys)}
+    for number, (key, value, (start, size)) in enumerate(header.pax):
+        of_all = any(at <= start < at + length for at, length in found.shared)
+        if not of_all and final[key] == number and value == _meant_record(key, header, value):
+            continue
+        printable = value.decode(errors="replace").isprintable()
+        shown = text_of(value) if printable else value.hex()
+        yield Fact("tar.pax", f"{key}={shown}", (found.at + start, size), name)
+
+
+def _meant_record(key: str, header: tar.Header, value: bytes) -> bytes | None:
+    """The record's value where it says in its shortest form what `meaning` tells."""
+    texts: Mapping[str, bytes] = {
+        "path": header.name,
+        "linkpath": header.linkname,
+        "uname": header.uname,
+        "gname": header.gname,
+        "uid": b"%d" % header.uid,
+        "gid": b"%d" % header.gid,
+        "size": b"%d" % header.size,
+        "mtime": str(tar.time_value(header.mtime)).encode(),
+        "GNU.sparse.name": header.name,
+        "GNU.sparse.realsize": b"%d" % header.size,
+        "GNU.sparse.size": b"%d" % header.size,
+    }
+    if key in texts:
+        return texts[key]
+    if key in ("atime", "ctime"):
+        try:
+            return str(tar.time_value(tar.nanoseconds(value))).encode()
+        except FormatError:
+            return None
+    told = dict(header.xattrs)
+    if key.startswith(xattr.STAR):
+        return told.get(key[len(xattr.STAR) :])
+    return told.get(key) if key in xattr.ACL_KEYS else None
+
+
+def _leftovers(found: Found, name: str) -> Iterator[Fact]:
+    """Bytes between header blocks that say nothing: lone zero blocks, what follows records and
+    long names. Told only where there are any."""
+    raw, header = found.raw, found.header
+    at = zeros = 0
+    for number, block in enumerate(header.blocks):
+        zeros += (block - at) // BLOCK
+        if number == len(header.blocks) - 1:
+            break
+        size = tar.number(raw[block + 124 : block + 136])
+        at = block + BLOCK + size + -size % BLOCK
+        data = raw[block + BLOCK : at]
+        kind = raw[block + 156 : block + 157]
+        if kind in (tar.GNU_LONG_NAME, tar.GNU_LONG_LINK):
+            meant = header.name if kind == tar.GNU_LONG_NAME else header.linkname
+            rest = data if data[: len(meant) + 1] != meant + b"\0" else data[len(meant) + 1 :]
+            # GNU tar counts the NUL, others do not
+            ending = size - len(meant)
+            if any(rest) or ending != 1:
+                said = f"{tar.EXTENDED} {number + 1} {ending} {rest.rstrip(bytes(1)).hex()}"
+                yield Fact("tar.padding", said, (found.at + block + BLOCK, len(data)), name)
+        elif any(data[size:]):
+            span = (found.at + block + BLOCK + size, len(data) - size)
+            yield Fact("tar.padding", f"{tar.EXTENDED} {data[size:].hex()}", span, name)
+    if zeros:
+        yield Fact("tar.zero_block", zeros, (found.at, len(raw)), name)
+
+
+def _end(blob: Blob, start: int) -> Iterator[Fact | Member]:
+    """The zero blocks that end the archive; what follows them is a stream of its own."""
+    at = start
+    while at < blob.size:
+        data = blob.read(at, 1 << 20)
+        rest = data.lstrip(b"\0")
+        at += len(data) - len(rest)
+        if rest:
+            at -= at % BLOCK
+            break
+    size = at - start
+    if size:
+        blocks = size // BLOCK
+        said = f"{blocks} zero blocks" if not size % BLOCK else f"{size} zeros"
+        if blocks >= 2 and at % RECORD == 0 and size < RECORD + 2 * BLOCK:
+            said = f"zero blocks up to {RECORD} bytes"
+        yield Fact("tar.end", said, (start, size), derived=True)
+    if at < blob.size:
+        yield Member("behind the end", blob.part(at, blob.size - at), (at, blob.size - at))

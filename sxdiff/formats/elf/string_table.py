@@ -1,0 +1,53 @@
+"""Sections that are nothing but NUL-terminated strings, string by string.
+
+Source: gABI 4.1, chapter 4, "String Table", and SHF_MERGE with SHF_STRINGS; Linux'
+`include/linux/moduleparam.h` and `moduleinfo.h` for .modinfo; GCC's -frecord-gcc-switches.
+"""
+
+import re
+from collections.abc import Iterator
+
+from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.layout import ElfFile
+from sxdiff.model import Blob, Listing, Row, text_of
+
+MOST_BYTES = 8 << 20
+"""Size up to which strings are rows; the strings of a larger table are found as bytes."""
+BY_NAME = {
+    ".comment": "elf.producer",
+    ".interp": "elf.interpreter",
+    ".modinfo": "elf.modinfo",
+    ".GCC.command.line": "elf.command_line",
+    ".LLVM.command.line": "elf.command_line",
+    ".debug_str": "elf.strings",
+    ".debug_line_str": "elf.strings",
+    ".zdebug_str": "elf.strings",
+    ".zdebug_line_str": "elf.strings",
+}
+"""Sections that are strings whatever their flags say."""
+_STRING = re.compile(rb"[^\0]+\0?|\0+")
+
+
+def string_table(elf: ElfFile, index: int) -> Listing | None:
+    """One row a string: the same strings in another order are one difference."""
+    section = elf.layout.sections[index]
+    if section.size > MOST_BYTES or section.type == schema.SHT_NOBITS:
+        return None
+    kind = BY_NAME.get(section.name)
+    merged = section.flags & schema.SHF_STRINGS and section.entry_size <= 1
+    if kind is None and (section.type == schema.SHT_STRTAB or merged):
+        kind = "elf.strings"
+    return Listing(kind, _rows) if kind else None
+
+
+def _rows(blob: Blob) -> Iterator[Row]:
+    data = blob.read(0, MOST_BYTES)
+    if len(data) < blob.size:
+        return  # an unpacked section that is larger than its header says: one row
+    for found in _STRING.finditer(data):
+        raw = found[0]
+        if len(raw) > 1 and not raw[0]:
+            yield Row((found.start(), len(raw)), "padding")
+            continue
+        text = text_of(raw[:-1]) if raw.endswith(b"\0") else f"{text_of(raw)} (without an end)"
+        yield Row((found.start(), len(raw)), text)

@@ -1,0 +1,1 @@
+"""File systems: superblock, what each file says of itself, and its content."""

@@ -1,0 +1,155 @@
+"""X.509 certificates, requests for them and lists of revoked ones, in DER.
+
+Source: RFC 5280, 4.1 (Certificate) and 5.1 (CertificateList); RFC 2986, 4 (request).
+"""
+
+from collections.abc import Iterator
+
+from sxdiff.formats.trust.der import (
+    BIT_STRING,
+    BOOLEAN,
+    GENERALIZED_TIME,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    UTC_TIME,
+    Part,
+    Shape,
+    document,
+    starts,
+)
+from sxdiff.model import Blob, Fact, Limits, Member
+
+PUBLIC_KEY = Part(SEQUENCE, "public_key", whole=True)
+VALIDITY = Shape((Part(0, "not_before"), Part(0, "not_after")))
+EXTENSION = Part(
+    SEQUENCE,
+    "",
+    Shape((Part(OID, "type"), Part(BOOLEAN, "critical"), Part(OCTET_STRING, "value"))),
+)
+EXTENSIONS = Shape((Part(SEQUENCE, "", Shape(each=EXTENSION)),))
+_EXTENSIONS = Part(0xA3, "extensions", Shape((Part(SEQUENCE, "list", Shape(each=EXTENSION)),)))
+ALGORITHM = Part(SEQUENCE, "signature_algorithm")
+TBS_CERTIFICATE = Shape(
+    (
+        Part(0xA0, "version"),
+        Part(INTEGER, "serial"),
+        ALGORITHM,
+        Part(SEQUENCE, "issuer"),
+        Part(SEQUENCE, "validity", VALIDITY),
+        Part(SEQUENCE, "subject"),
+        PUBLIC_KEY,
+        Part(0x81, "issuer_unique_id"),
+        Part(0x82, "subject_unique_id"),
+        _EXTENSIONS,
+    )
+)
+CERTIFICATE = Part(
+    SEQUENCE,
+    "certificate",
+    Shape(
+        (
+            Part(SEQUENCE, "tbs", TBS_CERTIFICATE),
+            Part(SEQUENCE, "algorithm", derived=True),
+            Part(BIT_STRING, "signature", derived=True),
+        )
+    ),
+)
+REQUEST = Part(
+    SEQUENCE,
+    "request",
+    Shape(
+        (
+            Part(
+                SEQUENCE,
+                "info",
+                Shape(
+                    (
+                        Part(INTEGER, "version"),
+                        Part(SEQUENCE, "subject"),
+                        PUBLIC_KEY,
+                        Part(0xA0, "attributes"),
+                    )
+                ),
+            ),
+            ALGORITHM,
+            Part(BIT_STRING, "signature", derived=True),
+        )
+    ),
+)
+REVOCATIONS = Part(
+    SEQUENCE,
+    "revocations",
+    Shape(
+        (
+            Part(
+                SEQUENCE,
+                "list",
+                Shape(
+                    (
+                        Part(INTEGER, "version"),
+                        ALGORITHM,
+                        Part(SEQUENCE, "issuer"),
+                        Part(UTC_TIME, "this_update"),
+                        Part(GENERALIZED_TIME, "this_update"),
+                        Part(UTC_TIME, "next_update"),
+                        Part(GENERALIZED_TIME, "next_update"),
+                        Part(SEQUENCE, "revoked"),
+                        Part(0xA0, "extensions", EXTENSIONS),
+                    )
+                ),
+            ),
+            Part(SEQUENCE, "algorithm", derived=True),
+            Part(BIT_STRING, "signature", derived=True),
+        )
+    ),
+)
+
+
+class X509:
+    """Serial number, names, dates, digest of the public key, extensions, signature."""
+
+    name = "x509"
+
+    def recognises(self, head: bytes) -> bool:
+        """A certificate of version 2 or 3; one of version 1 has no mark to be known by."""
+        version = b"\2\1\1", b"\2\1\2"
+        return any(
+            starts(head, (SEQUENCE, None), (SEQUENCE, None), (0xA0, one), (INTEGER, one[2:]))
+            for one in version
+        )
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """The certificate's parts; the signature follows from them."""
+        return document(self.name, blob, CERTIFICATE, limits)
+
+
+class Request:
+    """Requests for certificates (PKCS #10)."""
+
+    name = "x509_request"
+
+    def recognises(self, head: bytes) -> bool:
+        """Version 0, then a name and a public key."""
+        return starts(head, (SEQUENCE, None), (SEQUENCE, None), (INTEGER, b"\0"), (SEQUENCE, None))
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """The request's parts; the signature follows from them."""
+        return document(self.name, blob, REQUEST, limits)
+
+
+class Revocations:
+    """Lists of revoked certificates."""
+
+    name = "x509_revocations"
+
+    def recognises(self, head: bytes) -> bool:
+        """Version 2, then the algorithm of the signature."""
+        return starts(
+            head, (SEQUENCE, None), (SEQUENCE, None), (INTEGER, b"\1"), (SEQUENCE, None), (OID, None)
+        )
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """The list's parts; the signature follows from them."""
+        return document(self.name, blob, REVOCATIONS, limits)
