@@ -64,7 +64,7 @@ class Limits:
     file_differences: int = 2000
     """Differences told in one file; the rest is counted in one closing difference."""
     text_bytes: int = 8 << 20
-    """Size up to which a text is compared line by line."""
+    """Bytes between the first and the last line that differ, up to which lines are compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,9 +168,10 @@ class _Closer:
         """Both sides as texts if they are, else as bytes."""
         encodings = encoding_of(a), encoding_of(b)
         if encodings[0] and encodings[1]:
-            if max(a.size, b.size) <= self._limits.text_bytes:
+            try:
                 return self._text(a, b, name, (encodings[0], encodings[1]), depth, problems)
-            problems += (_problem("limit", f"text of more than {self._limits.text_bytes} bytes"),)
+            except LimitError as error:
+                problems += (_problem("limit", str(error)),)
         member = Member(name, a, kind=kind)
         found = self._tally.keep(ranges.differences(a, b, member, member))
         names = {signature(blob.read(0, HEAD)) or "bytes" for blob in (a, b)}
@@ -186,8 +187,9 @@ class _Closer:
         problems: tuple[Problem, ...],
     ) -> Node:
         """By its own format, unless it differs as a whole in one plain way; else by lines."""
-        told, more, size = lines.differences(a, b, encodings, self._tally.left)
-        if not told or told[0].kind not in lines.WHOLE:
+        most = self._limits.text_bytes
+        told, more, size = lines.differences(a, b, encodings, self._tally.left, most)
+        if max(a.size, b.size) <= most and (not told or told[0].kind not in lines.WHOLE):
             known = sniff_text(a.read(0, HEAD))
             if known and known is sniff_text(b.read(0, HEAD)) and depth < self._limits.member_depth:
                 before = replace(self._tally)
@@ -302,7 +304,8 @@ class _Closer:
             drawn: Sketch = ()
             if len(sides) <= MOST_SKETCHES and len(streams) == 1:
                 drawn = sketch(self._stored(streams[0]))
-            group = frozenset((type(part) is Fact, part.kind) for part in parts)
+            # facts may be missing (padding); a member's kind says what it is
+            group = frozenset(part.kind for part in streams or parts)
             out.append(Lone(bytes_of(name), group, drawn))
         return out
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sxdiff.compare.align import Change, align
 from sxdiff.compare.ranges import common_end, common_start, differing, digest
 from sxdiff.formats.text import BYTES
-from sxdiff.model import Blob, Difference, Value, text_of
+from sxdiff.model import Blob, Difference, LimitError, Value, text_of
 
 CONTEXT = 3
 """Lines of context in a told diff."""
@@ -65,14 +65,15 @@ def _enough(lines: Sequence[bytes], start: int, end: int) -> Iterator[bytes]:
 
 
 def differences(
-    a: Blob, b: Blob, encodings: tuple[str, str], most: int
+    a: Blob, b: Blob, encodings: tuple[str, str], most: int, most_bytes: int
 ) -> tuple[list[Difference], int, int]:
     """The differences of two texts: one a group of lines, at most `most` of them.
 
     Where only line ends, white space or the order of lines differ, that is the one difference.
-    Also gives how many differences were left out, and their bytes.
+    Also gives how many differences were left out, and their bytes. Raises `LimitError` where more
+    than `most_bytes` lie between the lines that both texts start and end with.
     """
-    one, two = _texts(a, b, encodings)
+    one, two = _texts(a, b, encodings, most_bytes)
     out: list[Difference] = []
     if one.lines == two.lines:
         told = [
@@ -189,15 +190,22 @@ def _marked(mark: str, lines: Sequence[bytes], start: int, end: int) -> str:
     return "".join(out)
 
 
-def _texts(a: Blob, b: Blob, encodings: tuple[str, str]) -> tuple[Text, Text]:
+def _texts(a: Blob, b: Blob, encodings: tuple[str, str], most: int) -> tuple[Text, Text]:
     if not BYTES.issuperset(encodings):
+        _bound(max(a.size, b.size), most)
         return _decoded(a, encodings[0]), _decoded(b, encodings[1])
     head = common_start(a, b)
     tail = common_end(a, b, head)
     start = _line_start(a, head, CONTEXT)
     behind = tail - _line_end(a, a.size - tail, CONTEXT)
+    _bound(max(a.size, b.size) - behind - start, most)
     first = 1 + _newlines(a, start)
     return _split(a, start, a.size - behind, first), _split(b, start, b.size - behind, first)
+
+
+def _bound(size: int, most: int) -> None:
+    if size > most:
+        raise LimitError(f"text that differs over more than {most} bytes")
 
 
 def _split(blob: Blob, start: int, end: int, first: int) -> Text:

@@ -12,7 +12,8 @@ from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Listing, M
 Parts = Iterable[Fact | Member]
 LONGEST_NAME = 200
 """Characters of a name that a file chose."""
-_STEP = 1 << 20
+AGAIN, MOST_READ, COST = 64, 4 << 30, 16
+"""How often a `Reader` may read all its bytes, how much in all, and what one reading counts."""
 
 
 class Names:
@@ -77,11 +78,16 @@ def whole(blob: Blob, most: int) -> bytes:
 
 
 class Reader:
-    """Numbers and strings at any place of bytes in memory, each checked to lie inside."""
+    """Numbers and strings at any place of bytes in memory, each checked to lie inside.
+
+    How often the same bytes may be read is bounded, so that places that refer to each other in
+    circles end in `LimitError` whoever follows them.
+    """
 
     def __init__(self, data: bytes, order: str = "<") -> None:
         self.data = data
-        self._order = "little" if order == "<" else "big"
+        self._little = order == "<"
+        self._left = min(AGAIN * len(data), MOST_READ) + (1 << 20)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -90,12 +96,13 @@ class Reader:
         """`size` bytes at `at`. Raises `FormatError` where they lie outside."""
         if at < 0 or size < 0 or at + size > len(self.data):
             raise FormatError(f"{size} bytes lie outside {len(self.data)} bytes", at)
+        self._count(size, at)
         return self.data[at : at + size]
 
     def number(self, at: int, size: int = 4, signed: bool = False) -> int:
         """The number of `size` bytes at `at`."""
-        order = "little" if self._order == "little" else "big"
-        return int.from_bytes(self.span(at, size), order, signed=signed)  # type: ignore[arg-type]  # one of its two literals
+        raw = self.span(at, size)
+        return int.from_bytes(raw, "little" if self._little else "big", signed=signed)
 
     def string(self, at: int, most: int = 64 << 10) -> bytes:
         """The bytes from `at` up to a NUL, without it. Raises `FormatError` where none is."""
@@ -104,4 +111,10 @@ class Reader:
         end = self.data.find(b"\0", at, at + most + 1)
         if end < 0:
             raise FormatError("string without an end", at)
+        self._count(end - at, at)
         return self.data[at:end]
+
+    def _count(self, size: int, at: int) -> None:
+        self._left -= size + COST
+        if self._left < 0:
+            raise LimitError("the same bytes are read again and again", at)

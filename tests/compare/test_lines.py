@@ -22,7 +22,7 @@ def told(directory: Path, a: bytes, b: bytes, most: int = 100) -> list[Differenc
         sides.append(Blob(str(path), 0, len(data)))
     encodings = [encoding_of(side) for side in sides]
     assert encodings[0] and encodings[1]
-    return lines.differences(sides[0], sides[1], (encodings[0], encodings[1]), most)[0]
+    return lines.differences(sides[0], sides[1], (encodings[0], encodings[1]), most, 8 << 20)[0]
 
 
 TEXT = st.lists(st.sampled_from([b"a", b"b", b"c", b"", b"} else {", b"d"]), max_size=40)

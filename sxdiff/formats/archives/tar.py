@@ -145,32 +145,83 @@ def _sparse_map(blob: Blob) -> int:
 def _facts(found: Found, name: str) -> Iterator[Fact]:
     """What the header means, then where it says so in another than the plain way."""
     header, raw = found.header, found.raw
-    yield Fact("tar.dialect", tar.dialect(header, raw), (found.at, len(raw)), name)
+    yield Fact("tar.dialect", _dialect(found), (found.at, len(raw)), name)
     for fact in tar.meaning(header, found.at):
         value = fact.value if not fact.name else f"{fact.name}={fact.value}"
-        yield Fact(fact.kind, value, fact.at, name, fact.derived)
-    flag = header.blocks[-1] + 156
-    kind = raw[flag : flag + 1]
-    said = "" if kind == b"\0" else tar.TYPE_NAMES.get(kind, text_of(kind))
-    yield Fact("tar.typeflag", said, (found.at + flag, 1), name)
-    own = len(header.blocks) - 1
-    for number, block in enumerate(header.blocks):
-        label = "" if number == own else f"{tar.EXTENDED} {number + 1} "
-        plain = _plain_texts(header, number == own)
-        for field, start, size in tar.FIELDS:
-            data = raw[block + start : block + start + size]
-            value = _spelled(field, data, header, plain, number == own)
-            if value is not None:
-                span = (found.at + block + start, size)
-                yield Fact(f"tar.header.{field}", f"{label}{value}", span, name)
+        yield Fact(fact.kind, value, _span(fact, found), name, fact.derived)
+    own = header.blocks[-1]
+    kind = raw[own + 156 : own + 157]
+    said = "regular file, old" if kind == b"\0" else tar.TYPE_NAMES.get(kind, text_of(kind))
+    yield Fact("tar.typeflag", said, (found.at + own + 156, 1), name)
+    plain = _plain_texts(header)
+    for field, start, size in tar.FIELDS:
+        value = _spelled(field, raw[own + start : own + start + size], header, plain)
+        if value is not None:
+            yield Fact(f"tar.header.{field}", value, (found.at + own + start, size), name)
     yield from _records(found, name)
     yield from _leftovers(found, name)
 
 
-def _plain_texts(header: tar.Header, own: bool) -> Mapping[str, bytes]:
+def _span(fact: Fact, found: Found) -> Span | None:
+    """Where a fact of `meaning` is said: a long name in its own block."""
+    long = {"tar.name": tar.GNU_LONG_NAME, "tar.linkname": tar.GNU_LONG_LINK}.get(fact.kind)
+    for block in found.header.blocks[:-1]:
+        if found.raw[block + 156 : block + 157] == long:
+            size = tar.number(found.raw[block + 124 : block + 136])
+            return (found.at + block + BLOCK, size)
+    return fact.at
+
+
+def _dialect(found: Found) -> str:
+    """Which headers describe the member, which records they have, and what is uncommon in the
+    extended ones' own fields."""
+    header, raw = found.header, found.raw
+    parts = [tar.dialect(header, raw)]
+    if header.pax:
+        parts.append(f"records {', '.join(key for key, _, _ in header.pax)}")
+    for number, block in enumerate(header.blocks[:-1], 1):
+        uncommon = [
+            f"{field} {value}"
+            for field, start, size in tar.FIELDS
+            if (value := _aside(field, raw[block + start : block + start + size], found, block))
+        ]
+        if uncommon:
+            parts.append(f"{tar.EXTENDED} {number}: {', '.join(uncommon)}")
+    return "; ".join(parts)
+
+
+def _aside(field: str, data: bytes, found: Found, block: int) -> str:
+    """A field of an extended header, which mostly means nothing; "" for the common value."""
+    header = found.header
+    if field in ("typeflag", "chksum"):
+        return "" if field == "typeflag" else _checksum(data)
+    if field == "magic":
+        return "" if data in MAGICS else text_of(data)
+    if field not in NUMBERS:
+        return text_of(data.rstrip(b"\0"))
+    try:
+        number = tar.number(data)
+    except FormatError:
+        return text_of(data)
+    style = _style(data)
+    if field == "size":
+        # it follows from the records; how a long name ends is told as padding
+        start = block + BLOCK
+        told = sum(size for _, _, (at, size) in header.pax if start <= at < start + number)
+        kind = found.raw[block + 156 : block + 157]
+        long = kind in (tar.GNU_LONG_NAME, tar.GNU_LONG_LINK)
+        said = "" if long or told == number else f"{number}"
+    elif not number:
+        said = ""
+    elif number == _meant(field, header) and (field, number) != ("mode", 0o644):
+        said = "as the member's"
+    else:
+        said = f"{number:04o}" if field == "mode" else f"{number}"
+    return " ".join(filter(None, (said, style)))
+
+
+def _plain_texts(header: tar.Header) -> Mapping[str, bytes]:
     """What each text field holds where it is said in the plain way."""
-    if not own:
-        return {"uname": b"", "gname": b"", "linkname": b"", "prefix": b"", "padding": b""}
     link = header.linkname if header.type in (tar.HARD_LINK, tar.SYMBOLIC_LINK) else b""
     return {
         "name": header.name[:100],
@@ -182,16 +233,28 @@ def _plain_texts(header: tar.Header, own: bool) -> Mapping[str, bytes]:
     }
 
 
-def _spelled(
-    field: str, data: bytes, header: tar.Header, plain: Mapping[str, bytes], own: bool
-) -> Scalar:
+def _style(data: bytes) -> str:
+    """How a number is written: "" in octal digits that fill the field up to one NUL."""
+    if data[0] >= 0x80:
+        return "base 256"
+    if not any(data):
+        return "empty"
+    said = text_of(_DIGIT.sub(b"o", data))
+    return "" if said == f"{'o' * (len(data) - 1)}\0" else said.replace("\0", "\\0")
+
+
+def _checksum(data: bytes) -> str:
+    """How it is written: "" in six digits, NUL, space. It is right, or nothing was read."""
+    said = _DIGIT.sub(b"o", data)
+    return "" if said == b"oooooo\0 " else text_of(said).replace("\0", "\\0")
+
+
+def _spelled(field: str, data: bytes, header: tar.Header, plain: Mapping[str, bytes]) -> Scalar:
     """How a field says what it says; None where that is the plain way."""
     if field == "typeflag":
         return None
     if field == "chksum":
-        # six digits, NUL, space; what they say is right, or the archive is not read
-        said = _DIGIT.sub(b"o", data)
-        return None if said == b"oooooo\0 " else text_of(said)
+        return _checksum(data) or None
     if field == "magic":
         return None if data in MAGICS else text_of(data)
     if field == "padding" and header.sparse is not None:
@@ -199,30 +262,26 @@ def _spelled(
     if field not in NUMBERS:
         bare = data.rstrip(b"\0")
         return None if bare == plain.get(field) else text_of(bare)
-    meant = _meant(field, header, own)
     try:
         number = tar.number(data)
     except FormatError:
         return text_of(data)
-    styled = text_of(_DIGIT.sub(b"o", data)) if data[0] < 0x80 else "base 256"
-    if styled == f"{'o' * (len(data) - 1)}\0":
-        styled = ""
-    if number != meant:
-        return f"{number} {styled}".rstrip()
-    if not any(data):
-        styled = "empty"
-        if field.startswith("dev") and header.type not in b"34":
-            return None
-    return styled or None
+    style = _style(data)
+    if number != _meant(field, header):
+        told = f"{number:o}" if field == "mode" else f"{number}"
+        return " ".join(filter(None, (told, style)))
+    if style == "empty" and field.startswith("dev") and header.type not in b"34":
+        return None
+    return style or None
 
 
-def _meant(field: str, header: tar.Header, own: bool) -> int | None:
+def _meant(field: str, header: tar.Header) -> int:
     """The number that `meaning` tells of a field."""
     values = {
         "mode": header.permissions,
         "uid": header.uid,
         "gid": header.gid,
-        "size": header.stored if own else None,
+        "size": header.stored,
         "mtime": header.mtime // 10**9,
         "devmajor": header.device[0],
         "devminor": header.device[1],
@@ -231,14 +290,9 @@ def _meant(field: str, header: tar.Header, own: bool) -> int | None:
 
 
 def _records(found: Found, name: str) -> Iterator[Fact]:
-    """PAX records: which there are, then those whose bytes no fact of `meaning` tells."""
+    """PAX records whose bytes no fact of `meaning` tells."""
     header = found.header
-    if not header.pax:
-        return
     keys = [key for key, _, _ in header.pax]
-    first, last = header.pax[0][2], header.pax[-1][2]
-    whole = (found.at + first[0], sum(last) - first[0])
-    yield Fact("tar.pax_order", ", ".join(keys), whole, name)
     final = {key: number for number, key in enumerate(keys)}
     for number, (key, value, (start, size)) in enumerate(header.pax):
         of_all = any(at <= start < at + length for at, length in found.shared)

@@ -37,6 +37,8 @@ _BRACKET = re.compile(rf"\[([%]?\w+)(?:(?:, #|\+){_NUMBER})?\]")
 _FIRST = re.compile(r"^([$%]?\w+)")
 _LITERAL = re.compile(rf"^(\w+), \[pc, #{_NUMBER}\]$")
 _ADD_PC = re.compile(r"^(\w+), (?:pc, \1|(?:\1, )?pc|\[pc, \1\])$")
+_KEPT = frozenset({"gp", "$gp", "r2", "r30"})
+"""Registers that hold a table's address wherever they are known: restored when they are read."""
 _S390_RELATIVE = re.compile(r"^(?:j|br|la?rl$|ex?rl$|.*rl$|c.*[ir]?j)")
 
 
@@ -125,7 +127,6 @@ def _engine(capstone: Any, image: Image, mode: str) -> Any:
     wide = image.width == 64
     order = capstone.CS_MODE_LITTLE_ENDIAN if image.order == "<" else capstone.CS_MODE_BIG_ENDIAN
     thumb = capstone.CS_MODE_THUMB if mode == "t" else capstone.CS_MODE_ARM
-    x86 = capstone.CS_MODE_64 if wide else capstone.CS_MODE_32
     mips = capstone.CS_MODE_MIPS64 if wide else capstone.CS_MODE_MIPS32
     riscv = capstone.CS_MODE_RISCV64 if wide else capstone.CS_MODE_RISCV32
     v9 = capstone.CS_MODE_V9 if image.machine != EM_SPARC else 0
@@ -133,7 +134,7 @@ def _engine(capstone: Any, image: Image, mode: str) -> Any:
     modes = {
         EM_386: (capstone.CS_ARCH_X86, capstone.CS_MODE_32),
         # x32 is 64-bit code in a 32-bit file
-        EM_X86_64: (capstone.CS_ARCH_X86, capstone.CS_MODE_64 if not wide else x86),
+        EM_X86_64: (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
         EM_ARM: (capstone.CS_ARCH_ARM, thumb | order),
         EM_AARCH64: (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
         EM_RISCV: (capstone.CS_ARCH_RISCV, riscv | capstone.CS_MODE_RISCVC),
@@ -179,12 +180,16 @@ class _Follower:
     def forget(self, mnemonic: str, operands: str) -> None:
         """A register that was written to holds nothing known, unless it was just set."""
         just, self.set = self.set, None
+        if not self.known or (
+            self.image.machine == EM_386 and mnemonic not in ("mov", "lea", "xor")
+        ):
+            return
         if mnemonic.startswith(("st", "s", "cmp", "cb", "tb", "b")) and not (
             mnemonic.startswith(("sub", "sll", "sr", "slt", "bic", "bfi", "sbfx", "sxt"))
         ):
             return
         found = _FIRST.match(operands)
-        if found and found[1] != just:
+        if found and found[1] != just and found[1] not in _KEPT:
             self.known.pop(found[1], None)
 
     def learn(self, register: str, value: int, owner: int | None) -> None:

@@ -139,7 +139,7 @@ def note_facts(layout: Layout, align: int, blob: Blob) -> Iterator[Fact | Member
         yield Fact("elf.note.n_descsz", note.content_size, (at + 4, 4), name, derived=True)
         yield Fact("elf.note.n_type", f"{note.type:#x}", (at + 8, 4), name)
         yield Fact("elf.note.owner", text_of(note.owner), (at + 12, len(note.owner)), name)
-        for fact in _content(layout, note, kind, content, name):
+        for fact in _content(layout, note, kind, content):
             yield Fact(
                 fact.kind,
                 fact.value,
@@ -173,9 +173,7 @@ def _aligned(at: int, align: int) -> int:
     return at + -at % align
 
 
-def _content(
-    layout: Layout, note: Note, kind: str, content: Blob, name: str
-) -> Iterator[Fact]:
+def _content(layout: Layout, note: Note, kind: str, content: Blob) -> Iterator[Fact]:
     """What a note's content says, as facts whose spans count from its start."""
     whole = (0, content.size)
     if not content.size:

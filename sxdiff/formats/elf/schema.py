@@ -112,6 +112,9 @@ SYMBOL_64 = (
     Field("st_value", "Addr"),
     Field("st_size", "Xword"),
 )
+DYNAMIC_ENTRY = (Field("d_tag", "Xword"), Field("d_val", "Xword"))
+RELOCATION = (Field("r_offset", "Addr"), Field("r_info", "Xword"))
+RELOCATION_WITH_ADDEND = (*RELOCATION, Field("r_addend", "Sxword"))
 COMPRESSION_HEADER_32 = (
     Field("ch_type", "Word", NAMED),
     Field("ch_size", "Word", COUNT, derived=True),
@@ -126,8 +129,8 @@ COMPRESSION_HEADER_64 = (
 
 # struct codes of the gABI's types (its figure 4-2), 32-bit and 64-bit class
 _CODES: Mapping[int, Mapping[str, str]] = {
-    32: {"Byte": "B", "Half": "H", "Word": "I", "Xword": "I", "Addr": "I", "Off": "I"},
-    64: {"Byte": "B", "Half": "H", "Word": "I", "Xword": "Q", "Addr": "Q", "Off": "Q"},
+    32: {"Byte": "B", "Half": "H", "Word": "I", "Xword": "I", "Sxword": "i", "Addr": "I", "Off": "I"},
+    64: {"Byte": "B", "Half": "H", "Word": "I", "Xword": "Q", "Sxword": "q", "Addr": "Q", "Off": "Q"},
 }
 
 
@@ -182,6 +185,21 @@ def names(field: str, machine: int) -> Mapping[int, str]:
             183: enums.ENUM_P_TYPE_AARCH64,
             243: enums.ENUM_P_TYPE_RISCV,
         },
+        "d_tag": {
+            8: {**enums.ENUM_D_TAG_COMMON, **enums.ENUM_D_TAG_MIPS},
+            183: {**enums.ENUM_D_TAG_COMMON, **enums.ENUM_D_TAG_AARCH64},
+        },
+        "r_info": {
+            3: enums.ENUM_RELOC_TYPE_i386,
+            8: enums.ENUM_RELOC_TYPE_MIPS,
+            20: enums.ENUM_RELOC_TYPE_PPC,
+            21: enums.ENUM_RELOC_TYPE_PPC64,
+            22: enums.ENUM_RELOC_TYPE_S390X,
+            40: enums.ENUM_RELOC_TYPE_ARM,
+            62: enums.ENUM_RELOC_TYPE_x64,
+            183: enums.ENUM_RELOC_TYPE_AARCH64,
+            258: enums.ENUM_RELOC_TYPE_LOONGARCH,
+        },
     }
     of_all = {
         "EI_CLASS": enums.ENUM_EI_CLASS,
@@ -192,6 +210,8 @@ def names(field: str, machine: int) -> Mapping[int, str]:
         "sh_type": enums.ENUM_SH_TYPE_BASE,
         "p_type": enums.ENUM_P_TYPE_BASE,
         "ch_type": enums.ENUM_ELFCOMPRESS_TYPE,
+        "d_tag": enums.ENUM_D_TAG_COMMON,
+        "r_info": {},
     }
     known = of_machine.get(field, {}).get(machine, of_all[field])
     out: dict[int, str] = {}

@@ -37,6 +37,7 @@ STRINGS = {
 _TAGS = {OID: "type", BOOLEAN: "critical", OCTET_STRING: "value", UTC_TIME: "time"}
 """What unnamed parts of an extension, of an attribute or of an algorithm are called."""
 _OLD_PBE = ("1.2.840.113549.1.5.", "1.2.840.113549.1.12.1.")
+_TIMES = (UTC_TIME, GENERALIZED_TIME)
 _SECRETS = frozenset({"keyBag", "secretBag", "challengePassword"})
 """What is told by its digest, wherever it is met."""
 _PRINTABLE = re.compile(rb"[!-~]{3,100}")
@@ -295,7 +296,9 @@ class Tree:
             told = shown(self.raw, pair)
             if part.name:  # what is called so has a type that the name does not say
                 told = f"{self.label(one)} {told}"
-            yield Fact(kind, told, at, path, part.derived)
+            head = self.raw[one.at : pair.at].hex()
+            yield Fact(f"{self.format}.length", head, (one.at, pair.at - one.at), path, derived=True)
+            yield Fact(kind, told, (pair.at, pair.end - pair.at), path, part.derived)
         elif one.constructed and (part.group or self._is_extension(one)):
             inside = Inside(self.format, lambda content: inside_of(self.format, content, part))
             yield Member(
@@ -320,6 +323,8 @@ class Tree:
             first = element(self.raw, one.content, one.end)
             if first.tag == OID:
                 return identifier(self.raw[first.content : first.end])
+            if first.tag == INTEGER and first.end < one.end and self.raw[first.end] in _TIMES:
+                return f"serial {shown(self.raw, first)}"  # a revoked certificate
         if one.tag & 0xE0 == 0x80:
             data = self.raw[one.content : one.end]
             return data.decode("ascii") if _PRINTABLE.fullmatch(data) else ""

@@ -79,7 +79,7 @@ def _around(
     text = raw[start:end]
     if secret and _PRIVATE.search(text):
         yield Fact(MATERIAL, digest(text), (start, end - start), f"text before {name}")
-    elif text.strip(_SPACE) and not secret:
+    elif text.strip(_SPACE):
         yield Member(f"text before {name}", blob.part(start, end - start), (start, end - start))
     else:
         yield from piece("pem.text", raw, start, end, f"text before {name}")

@@ -95,7 +95,7 @@ REVOCATIONS = Part(
                         Part(GENERALIZED_TIME, "this_update"),
                         Part(UTC_TIME, "next_update"),
                         Part(GENERALIZED_TIME, "next_update"),
-                        Part(SEQUENCE, "revoked"),
+                        Part(SEQUENCE, "revoked", Shape(each=Part(SEQUENCE, "", group=True))),
                         Part(0xA0, "extensions", EXTENSIONS),
                     )
                 ),
