@@ -4,7 +4,9 @@ A new format is one module with a class like `gzip.Gzip` and its line in `FORMAT
 """
 
 from sxdiff.formats.archives.ar import Ar
+from sxdiff.formats.archives.tar import Tar
 from sxdiff.formats.archives.zip import Zip
+from sxdiff.formats.bytecode.java_class import JavaClass
 from sxdiff.formats.bytecode.pyc import Pyc
 from sxdiff.formats.compression.bzip2 import Bzip2
 from sxdiff.formats.compression.gzip import Gzip
@@ -30,6 +32,7 @@ has its magic number behind 32 KiB."""
 FORMATS: tuple[Format, ...] = (
     Elf(),
     Ar(),
+    Tar(),
     Zip(),
     Gzip(),
     Xz(),
@@ -44,6 +47,7 @@ FORMATS: tuple[Format, ...] = (
     Pyc(),
     Lzma(),
     Zlib(),
+    JavaClass(),
 )
 
 TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json())

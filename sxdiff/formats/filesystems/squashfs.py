@@ -1,0 +1,443 @@
+"""SquashFS 4.0: a packed file system that is read only.
+
+Source: Linux, fs/squashfs/squashfs_fs.h (struct squashfs_super_block and below); "Squashfs Binary
+Format" (D. Oberhollenzer), chapters 2 to 10.
+"""
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from sxdiff.formats.digest import digest_of
+from sxdiff.formats.filesystems.packed import UNPACK, Unpack
+from sxdiff.formats.filesystems.tree import Cursor, Paths, zeros
+from sxdiff.formats.record import Field, Raw, Record, hexadecimal, named, utc
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Inside,
+    LimitError,
+    Limits,
+    Member,
+    Scalar,
+    text_of,
+)
+
+MAGIC = b"hsqs"
+COMPRESSORS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
+NOWHERE = (1 << 64) - 1
+NO_FRAGMENT = NO_XATTR = 0xFFFFFFFF
+COMPRESSOR_OPTIONS = 0x400
+METADATA = 8 << 10
+"""Unpacked size of one block of metadata."""
+MOST_METADATA = 256 << 20
+STORED_METADATA, STORED_DATA = 1 << 15, 1 << 24
+LARGEST_BLOCK = 1 << 20
+KEPT_FRAGMENTS = 4
+
+SUPERBLOCK = Record(
+    "squashfs.superblock",
+    "<",
+    (
+        Field("magic", "4s"),
+        Field("inodes", "I", derived=True),
+        Field("mkfs_time", "I", utc),
+        Field("block_size", "I"),
+        Field("fragments", "I", derived=True),
+        Field("compressor", "H", named(COMPRESSORS)),
+        Field("block_log", "H", derived=True),
+        Field("flags", "H", hexadecimal),
+        Field("ids", "H", derived=True),
+        Field("version", "H"),
+        Field("minor_version", "H"),
+        Field("root_inode", "Q", hexadecimal, derived=True),
+        Field("bytes_used", "Q", derived=True),
+        Field("id_table", "Q", derived=True),
+        Field("xattr_table", "Q", derived=True),
+        Field("inode_table", "Q", derived=True),
+        Field("directory_table", "Q", derived=True),
+        Field("fragment_table", "Q", derived=True),
+        Field("export_table", "Q", derived=True),
+    ),
+)
+
+DIRECTORY, FILE, SYMLINK, BLOCK, CHARACTER, FIFO, SOCKET = range(1, 8)
+TYPES = {
+    DIRECTORY: "directory",
+    FILE: "regular file",
+    SYMLINK: "symbolic link",
+    BLOCK: "block device",
+    CHARACTER: "character device",
+    FIFO: "FIFO",
+    SOCKET: "socket",
+}
+EXTENDED = 7
+"""What is added to a type where the inode is an extended one."""
+XATTR_PREFIXES = {0: "user.", 1: "trusted.", 2: "security."}
+ELSEWHERE = 0x100
+
+
+class Inode(NamedTuple):
+    """One inode: its bytes, and what the tree and the content need of it."""
+
+    raw: bytes
+    facts: tuple[Fact, ...]
+    kind: int
+    number: int
+    start: int
+    size: int
+    offset: int
+    fragment: int
+    blocks: tuple[int, ...]
+
+
+class Squashfs:
+    """Superblock; inode and content of each file by its path; packed tables and data."""
+
+    name = "squashfs"
+
+    def recognises(self, head: bytes) -> bool:
+        """Little-endian magic, version 4.0, and a block size that its logarithm confirms."""
+        if len(head) < SUPERBLOCK.size or not head.startswith(MAGIC):
+            return False
+        size, log = int.from_bytes(head[12:16], "little"), int.from_bytes(head[22:24], "little")
+        return head[28:32] == b"\4\0\0\0" and 12 <= log <= 20 and size == 1 << log
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
+        """Superblock, then the tree in the order of its directories, then what is packed."""
+        yield Member(
+            "superblock",
+            blob.part(0, SUPERBLOCK.size),
+            (0, SUPERBLOCK.size),
+            inside=Inside("squashfs.superblock", _superblock),
+        )
+        image = _Image(blob, limits)
+        if image.flags & COMPRESSOR_OPTIONS:
+            size = 2 + (image.number(SUPERBLOCK.size, 2) & ~STORED_METADATA)
+            options = blob.part(SUPERBLOCK.size, size)
+            span = SUPERBLOCK.size, size
+            yield Member("compressor options", options, span, "squashfs.options", opaque=True)
+        yield from _tree(image)
+        for start, size in sorted(set(image.fragments)):
+            span = start, size & ~STORED_DATA
+            yield Fact("squashfs.fragment", digest_of(blob.part(*span)), span, derived=True)
+        ends = image.inodes, image.directories, image.rest, image.end
+        kinds = ("squashfs.inode_table", "squashfs.directory_table", "squashfs.tables")
+        for kind, start, end in zip(kinds, ends[:3], ends[1:], strict=True):
+            span = start, end - start
+            yield Fact(kind, digest_of(blob.part(*span)), span, derived=True)
+
+
+def _superblock(content: Blob) -> Iterator[Fact]:
+    return SUPERBLOCK.facts(content, 0)
+
+
+class _Image:
+    """The tables of one file system, unpacked as they are asked for."""
+
+    def __init__(self, blob: Blob, limits: Limits) -> None:
+        self.blob = blob
+        self.limits = limits
+        values = SUPERBLOCK.read(blob, 0)
+
+        def value(name: str) -> int:
+            found = values[name]
+            assert isinstance(found, int)  # noqa: S101 - all fields but the magic are numbers
+            return found
+
+        name = COMPRESSORS.get(value("compressor"), "")
+        if name not in UNPACK:
+            raise FormatError(f"blocks packed with {name or 'what is not known'}", 20)
+        self._unpack: Unpack = UNPACK[name]
+        self.flags = value("flags")
+        self.block_size = value("block_size")
+        if not 1 << 12 <= self.block_size <= LARGEST_BLOCK:
+            raise FormatError(f"blocks of {self.block_size} bytes", 12)
+        self.root = value("root_inode")
+        self.inodes, self.directories = value("inode_table"), value("directory_table")
+        self.end = value("bytes_used")
+        self._metadata: dict[int, tuple[bytes, int]] = {}
+        self._unpacked = 0
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        lookups = [
+            place
+            for name in ("fragment_table", "export_table", "id_table", "xattr_table")
+            if (place := value(name)) != NOWHERE
+        ]
+        firsts = [self.number(at, 8) for at in lookups if at + 8 <= blob.size]
+        self.rest = min([at for at in (*firsts, *lookups) if at >= self.directories] or [self.end])
+        if not self.inodes <= self.directories <= self.rest <= self.end <= blob.size:
+            raise FormatError("tables out of order", 64)
+        self._ids = self._table(value("id_table"), value("ids"), 4)
+        raw = b""
+        if value("fragment_table") != NOWHERE:
+            raw = self._table(value("fragment_table"), value("fragments"), 16)
+        self.fragments = [
+            (start, size) for start, size, _ in struct.iter_unpack("<QII", raw) if size
+        ]
+        self._fragment_list = [(start, size) for start, size, _ in struct.iter_unpack("<QII", raw)]
+        self._xattrs, self._xattr_ids = 0, b""
+        if value("xattr_table") != NOWHERE:
+            at = value("xattr_table")
+            self._xattrs = self.number(at, 8)
+            self._xattr_ids = self._table(at + 16, self.number(at + 8, 4), 16)
+
+    def number(self, at: int, size: int) -> int:
+        return int.from_bytes(self.blob.part(at, size).read(), "little")
+
+    def _table(self, at: int, count: int, size: int) -> bytes:
+        """A table of `count` entries behind a list of the blocks that hold it."""
+        want = count * size
+        if want > MOST_METADATA:
+            raise LimitError(f"table of {want} bytes", at)
+        out = b""
+        number = -(-want // METADATA)
+        places = struct.unpack(f"<{number}Q", self.blob.part(at, 8 * number).read())
+        out = b"".join(self._block(place)[0] for place in places)
+        if len(out) < want:
+            raise FormatError("table ends early", at)
+        return out[:want]
+
+    def _block(self, at: int) -> tuple[bytes, int]:
+        """The block of metadata at `at`, unpacked, and where the next one is."""
+        found = self._metadata.get(at)
+        if found is None:
+            header = self.number(at, 2)
+            size = header & ~STORED_METADATA
+            data = self.blob.part(at + 2, size).read()
+            if not header & STORED_METADATA:
+                data = self._unpack(data, METADATA)
+            self._unpacked += len(data) + 100
+            if self._unpacked > MOST_METADATA:
+                raise LimitError(f"more than {MOST_METADATA} bytes of metadata", at)
+            found = self._metadata[at] = data, at + 2 + size
+        return found
+
+    def metadata(self, at: int, offset: int, size: int) -> bytes:
+        """`size` unpacked bytes from `offset` in the block at `at` on."""
+        out = b""
+        while True:
+            data, following = self._block(at)
+            out += data[offset : offset + size - len(out)]
+            if len(out) >= size:
+                return out
+            if not data or following <= at:
+                raise FormatError("metadata ends early", at)
+            at, offset = following, 0
+
+    def identity(self, index: int) -> int:
+        """A user's or group's number."""
+        if 4 * index + 4 > len(self._ids):
+            raise FormatError("user outside the table of ids")
+        return int.from_bytes(self._ids[4 * index : 4 * index + 4], "little")
+
+    def xattrs(self, index: int) -> Iterator[tuple[str, bytes]]:
+        """Extended attributes, with their whole names."""
+        if index == NO_XATTR:
+            return
+        if 16 * index + 16 > len(self._xattr_ids):
+            raise FormatError("attributes outside their table")
+        reference, count, size = struct.unpack_from("<QII", self._xattr_ids, 16 * index)
+        if size > 1 << 20 or count * 8 > size:
+            raise FormatError("attributes without end")
+        data = self.metadata(self._xattrs + (reference >> 16), reference & 0xFFFF, size)
+        reader = Cursor("squashfs.xattr", data)
+        for _ in range(count):
+            kind = reader.number(2)
+            name = reader.take(reader.number(2))
+            value = reader.take(reader.number(4))
+            if kind & ELSEWHERE:
+                place = int.from_bytes(value, "little")
+                where = self._xattrs + (place >> 16), place & 0xFFFF
+                size = int.from_bytes(self.metadata(*where, 4), "little")
+                if size > 1 << 20:
+                    raise FormatError("attribute without end")
+                value = self.metadata(*where, 4 + size)[4:]
+            prefix = XATTR_PREFIXES.get(kind & 0xFF, f"{kind & 0xFF}.")
+            yield prefix + text_of(name), value
+
+    def inode(self, reference: int) -> Inode:
+        """The inode at a reference: where its block lies in the table, and where it is in that."""
+        at, offset = self.inodes + (reference >> 16), reference & 0xFFFF
+        kind = int.from_bytes(self.metadata(at, offset, 2), "little")
+        basic = kind - EXTENDED if kind > EXTENDED else kind
+        if basic not in TYPES:
+            raise FormatError(f"inode of type {kind}", at)
+        size = SIZES[kind]
+        head = self.metadata(at, offset, size)
+        more = 0
+        if basic == FILE:
+            length, fragment = struct.unpack_from(*LENGTHS[kind], head)
+            if fragment == NO_FRAGMENT:
+                length += self.block_size - 1
+            more = 4 * (length // self.block_size)
+        elif basic == SYMLINK:
+            more = int.from_bytes(head[20:24], "little") + 4 * (kind > EXTENDED)
+        elif kind == DIRECTORY + EXTENDED:
+            more = self._index_size(at, offset + size, int.from_bytes(head[32:34], "little"))
+        if more > MOST_METADATA:
+            raise LimitError(f"inode of {more} bytes", at)
+        raw = self.metadata(at, offset, size + more)
+        return self._told(raw, kind, basic)
+
+    def _index_size(self, at: int, offset: int, count: int) -> int:
+        size = 0
+        for _ in range(count):
+            entry = self.metadata(at, offset + size - 0, 12) if offset + size < METADATA else None
+            if entry is None:
+                data = self.metadata(at, 0, offset + size + 12)
+                entry = data[offset + size :]
+            size += 12 + int.from_bytes(entry[8:12], "little") + 1
+            if size > MOST_METADATA:
+                raise LimitError("index of a directory without end", at)
+        return size
+
+    def _told(self, raw: bytes, kind: int, basic: int) -> Inode:
+        """The inode with users and attributes behind it, and a fact for each field."""
+        users = self.identity(int.from_bytes(raw[4:6], "little"))
+        groups = self.identity(int.from_bytes(raw[6:8], "little"))
+        appended = users.to_bytes(4, "little") + groups.to_bytes(4, "little")
+        cursor = Cursor("squashfs.inode", raw)
+        long = kind > EXTENDED
+
+        def field(name: str, size: int, derived: bool = True) -> int:
+            value = cursor.number(size)
+            cursor.tell(name, value, size, derived)
+            return value
+
+        cursor.take(2)
+        cursor.tell("type", TYPES[basic] + (", extended" if long else ""), 2, derived=long)
+        permissions = cursor.number(2)
+        cursor.tell("mode", f"{permissions:04o}", 2)
+        field("uid_index", 2)
+        field("gid_index", 2)
+        cursor.tell("mtime", utc(cursor.number(4)), 4)
+        number = field("number", 4)
+        start = size = offset = 0
+        fragment = xattr = NO_FRAGMENT
+        blocks: tuple[int, ...] = ()
+        if basic == DIRECTORY and not long:
+            start, _ = field("start", 4), field("links", 4)
+            size, offset = field("size", 2), field("offset", 2)
+            field("parent", 4)
+        elif basic == DIRECTORY:
+            field("links", 4)
+            size, start = field("size", 4), field("start", 4)
+            field("parent", 4)
+            field("indexes", 2)
+            offset, xattr = field("offset", 2), field("xattr_index", 4)
+            rest = cursor.take(len(raw) - cursor.at)
+            if rest:
+                cursor.tell("index", rest.hex(), len(rest), derived=True)
+        elif basic == FILE:
+            if long:
+                start, size = field("start", 8), field("size", 8)
+                field("sparse", 8)
+                field("links", 4)
+                fragment, offset = field("fragment", 4), field("offset", 4)
+                xattr = field("xattr_index", 4)
+            else:
+                start, fragment = field("start", 4), field("fragment", 4)
+                offset, size = field("offset", 4), field("size", 4)
+            rest = cursor.take(len(raw) - cursor.at)
+            blocks = tuple(word for (word,) in struct.iter_unpack("<I", rest))
+            if rest:
+                cursor.tell("block_sizes", rest.hex(), len(rest), derived=True)
+        elif basic == SYMLINK:
+            field("links", 4)
+            target = cursor.take(field("size", 4))
+            cursor.tell("target", text_of(target), len(target))
+            if long:
+                xattr = field("xattr_index", 4)
+        else:
+            field("links", 4)
+            if basic in (BLOCK, CHARACTER):
+                cursor.tell("device", _device(cursor.number(4)), 4)
+            if long:
+                xattr = field("xattr_index", 4)
+        facts = cursor.facts
+        at = len(raw)
+        facts.append(Fact("squashfs.inode.uid", users, (at, 4)))
+        facts.append(Fact("squashfs.inode.gid", groups, (at + 4, 4)))
+        for name, value in self.xattrs(xattr):
+            encoded = name.encode() + b"\0" + value + b"\0"
+            span = at + len(appended), len(encoded)
+            facts.append(Fact("squashfs.inode.xattr", text_of(value), span, name))
+            appended += encoded
+        return Inode(
+            raw + appended, tuple(facts), basic, number, start, size, offset, fragment, blocks
+        )
+
+    def entries(self, inode: Inode) -> Iterator[tuple[bytes, int]]:
+        """The names in a directory and the references to their inodes."""
+        size = inode.size - 3
+        if size <= 0:
+            return
+        if size > MOST_METADATA:
+            raise LimitError(f"directory of {size} bytes")
+        data = self.metadata(self.directories + inode.start, inode.offset, size)
+        reader = Cursor("squashfs.directory", data)
+        while reader.at < size:
+            count, block, _ = reader.number(4) + 1, reader.number(4), reader.number(4)
+            if count > 256:
+                raise FormatError("directory header of more than 256 names")
+            for _ in range(count):
+                offset = reader.number(2)
+                reader.take(4)
+                name = reader.take(reader.number(2) + 1)
+                yield name, block << 16 | offset
+
+    def content(self, inode: Inode) -> Iterator[bytes]:
+        """A file's bytes: its blocks, then its part of a fragment."""
+        left, at = inode.size, inode.start
+        if left > self.limits.member_bytes:
+            raise LimitError(f"file of {left} bytes")
+        for word in inode.blocks:
+            want = min(left, self.block_size)
+            size = word & ~STORED_DATA
+            if not size:
+                yield from zeros(want)
+            else:
+                data = self._data(at, word)
+                if len(data) != want:
+                    raise FormatError("block of another size than its file says", at)
+                yield data
+            at += size
+            left -= want
+        if left:
+            data = self._fragment(inode.fragment)[inode.offset : inode.offset + left]
+            if len(data) != left:
+                raise FormatError("fragment ends early")
+            yield data
+
+    def _data(self, at: int, word: int) -> bytes:
+        size = word & ~STORED_DATA
+        if size > self.block_size:
+            raise FormatError("packed block larger than a block", at)
+        data = self.blob.part(at, size).read()
+        return data if word & STORED_DATA else self._unpack(data, self.block_size + 1)
+
+    def _fragment(self, number: int) -> bytes:
+        if number >= len(self._fragment_list):
+            raise FormatError(f"no fragment {number}")
+        found = self._kept.pop(number, None)
+        if found is None:
+            found = self._data(*self._fragment_list[number])
+            if len(self._kept) >= KEPT_FRAGMENTS:
+                self._kept.popitem(last=False)
+        self._kept[number] = found
+        return found
+
+
+SIZES = {1: 32, 2: 32, 3: 24, 4: 24, 5: 24, 6: 20, 7: 20}
+SIZES |= {8: 40, 9: 56, 10: 24, 11: 28, 12: 28, 13: 24, 14: 24}
+"""Bytes of an inode by its type, without what its own fields announce."""
+LENGTHS = {FILE: ("<28xI", 0), FILE + EXTENDED: ("<24xQ", 0)}
+
+
+def _device(number: int) -> str:
+    """new_encode_dev of Linux: twelve bits of major between the halves of minor."""
+    return f"{number >> 8 & 0xFFF}:{number & 0xFF | number >> 12 & 0xFFF00}"
