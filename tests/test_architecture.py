@@ -28,6 +28,7 @@ SAME_RANK = {("report", "wire")}
 """The one exception: the report is written in the words that workers speak."""
 
 ONLY_IN = {
+    "capstone": "formats/",
     "elftools": "formats/elf/",
     "libarchive": "formats/",
     "magic": "formats/",

@@ -6,14 +6,11 @@ from another address) are one consequence; the same rows in another order are on
 
 from collections.abc import Iterable
 
-from sxdiff.compare.align import Change, align
+from sxdiff.compare.align import Change
 from sxdiff.compare.lines import Text, excerpt, unified
-from sxdiff.compare.places import Places
+from sxdiff.compare.places import Aligned, Places
 from sxdiff.compare.ranges import differing
-from sxdiff.model import Blob, Difference, FormatError, LimitError, Listing, Member, Row, Value
-
-MOST_ROWS = 1_000_000
-"""Rows of one listing."""
+from sxdiff.model import Blob, Difference, Listing, Member, Row, Value
 
 
 def differences(
@@ -28,21 +25,21 @@ def differences(
 
     `shifts` is added to the offsets told. Raises `FormatError` where a side can't be listed.
     """
-    one, two = _side(a, left, shifts[0]), _side(b, right, shifts[1])
+    found = places.aligned(left, right, (a, b))
+    one, two = _Side(a, left, found, 0, shifts[0]), _Side(b, right, found, 1, shifts[1])
     kind = one.listing.format
     if one.text.lines != two.text.lines and sorted(one.text.lines) == sorted(two.text.lines):
         return [_order(kind, one, two)]
     out: list[Difference] = []
     follow = _Following()
     at_a = at_b = 0
-    changes = align(one.text.lines, two.text.lines)
-    for change in [*changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
+    for change in [*found.changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
         for place_a, place_b in zip(range(at_a, change[0]), range(at_b, change[2]), strict=True):
             here, there = one.bytes_of(place_a), two.bytes_of(place_b)
             if here == there:
                 continue
             rows = one.rows[place_a], two.rows[place_b]
-            if _same_places(*rows, places):
+            if _same_places(*rows, found, places):
                 follow.add(rows[0], rows[1], differing(here, there))
             else:
                 out.append(_moved(kind, one, two, place_a, place_b))
@@ -57,16 +54,15 @@ def differences(
 class _Side:
     """One content as rows without gaps, with their texts as the lines of a text."""
 
-    def __init__(self, blob: Blob, member: Member, rows: list[Row], shift: int) -> None:
+    def __init__(self, blob: Blob, member: Member, found: Aligned, side: int, shift: int) -> None:
         assert isinstance(member.inside, Listing)  # noqa: S101 - the closer's own choice
         self.listing = member.inside
         self.member = member
-        self.rows = rows
+        self.rows = found.rows[side]
         self.data = blob.read()
         self.shift = shift
-        ends = [row.at[0] for row in rows] + [blob.size]
-        lines = [row.text.encode("utf-8", "surrogateescape") + b"\n" for row in rows]
-        self.text = Text(lines, ends, 1, blob, shift, numbered=False)
+        ends = [row.at[0] for row in self.rows] + [blob.size]
+        self.text = Text(found.lines[side], ends, 1, blob, shift, numbered=False)
 
     def bytes_of(self, place: int) -> bytes:
         at, size = self.rows[place].at
@@ -78,35 +74,12 @@ class _Side:
         return self.member.source(self.rows[place].at[0])
 
 
-def _side(blob: Blob, member: Member, shift: int) -> _Side:
-    assert isinstance(member.inside, Listing)  # noqa: S101 - the closer's own choice
-    rows: list[Row] = []
-    at = 0
-    for row in member.inside.rows(blob):
-        start, size = row.at
-        if start < at or size < 0 or start + size > blob.size:
-            raise FormatError("rows of a listing overlap or lie outside of it", start)
-        if start > at:
-            rows.append(_gap(blob, at, start))
-        if size:
-            rows.append(row)
-        at = start + size
-        if len(rows) > MOST_ROWS:
-            raise LimitError(f"more than {MOST_ROWS} rows", at)
-    if at < blob.size:
-        rows.append(_gap(blob, at, blob.size))
-    return _Side(blob, member, rows, shift)
-
-
-def _gap(blob: Blob, start: int, end: int) -> Row:
-    """Bytes that no row tells; zeros are padding, whose length follows from what is around."""
-    data = blob.read(start, end - start)
-    return Row((start, end - start), data.hex() if data.strip(b"\0") else "padding")
-
-
-def _same_places(here: Row, there: Row, places: Places) -> bool:
+def _same_places(here: Row, there: Row, found: Aligned, places: Places) -> bool:
+    """Whether all places that two rows refer to are the same; one without a name is an offset
+    of the listing itself."""
     return len(here.refers) == len(there.refers) and all(
-        one[0] == two[0] and places.same(one[0], one[1], two[1])
+        one[0] == two[0]
+        and (places.same(one[0], one[1], two[1]) if one[0] else found.same(one[1], two[1]))
         for one, two in zip(here.refers, there.refers, strict=True)
     )
 

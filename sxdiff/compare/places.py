@@ -5,35 +5,154 @@ of the same symbol, the same string, or the bytes that moved along with everythi
 change. Places are (member's name, offset in its content) of two paired descriptions.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
 from sxdiff.compare import ranges
-from sxdiff.model import Blob, Member, Symbol
+from sxdiff.compare.align import Change, align
+from sxdiff.compare.untold import KIND as UNTOLD
+from sxdiff.model import Blob, FormatError, LimitError, Listing, Member, Row, Symbol
 
+MOST_ROWS = 1_000_000
+"""Rows of one listing."""
+MOST_KEPT = 16
+"""Aligned listings that are kept, of those that were asked for last."""
 SAMPLE = 64
 """Bytes at a place that are compared where nothing else says what it holds."""
+MOST_PIECES = 4 << 20
+"""Bytes of a differing middle up to which data is aligned by its pieces."""
+_PIECE = re.compile(rb"[^\0]*\0*", re.DOTALL)
 
 Stored = Callable[[Member], Blob]
 
 
 class Places:
-    """The places of two streams, by the names of their members. `stored` gives a content."""
+    """The places of two streams, by the names of their members. `stored` gives a content.
 
-    def __init__(self, members: Sequence[tuple[Member, Member]], stored: Stored) -> None:
-        self._members = {left.name: (left, right) for left, right in members}
+    Names that no member has are those of the `outer` stream, where the members are parts of
+    one of its own.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[tuple[Member, Member]],
+        stored: Stored,
+        outer: "Places | None" = None,
+    ) -> None:
+        # a gap has the name of what lies before it, and is no place that anything refers to
+        self._members = {
+            pair[0].name: pair for pair in members if UNTOLD not in (pair[0].kind, pair[1].kind)
+        }
         self._stored = stored
+        self._outer = outer
         self._maps: dict[str, _Map] = {}
+        self._aligned: dict[str, Aligned] = {}
 
     def same(self, name: str, at_a: int, at_b: int) -> bool:
         """Whether offset `at_a` of member `name` of a holds what `at_b` holds in b."""
         pair = self._members.get(name)
         if pair is None:
-            return at_a == at_b
+            return self._outer.same(name, at_a, at_b) if self._outer else at_a == at_b
+        if at_a == at_b == 0:
+            return True  # the start of a member is that of its partner
+        if all(isinstance(member.inside, Listing) for member in pair):
+            try:
+                return self.aligned(*pair).same(at_a, at_b)
+            except FormatError:
+                return at_a == at_b
         known = self._maps.get(name)
         if known is None:
             known = self._maps[name] = _Map(*pair, self._stored(pair[0]), self._stored(pair[1]))
         return known.same(at_a, at_b)
+
+    def aligned(
+        self, left: Member, right: Member, contents: tuple[Blob, Blob] | None = None
+    ) -> "Aligned":
+        """The rows of two members that are listings, whose `contents` may be at hand.
+
+        Raises `FormatError` where a side can't be listed.
+        """
+        known = self._aligned.get(left.name)
+        if known is None:
+            if len(self._aligned) >= MOST_KEPT:
+                self._aligned.pop(next(iter(self._aligned)))
+            a, b = contents or (self._stored(left), self._stored(right))
+            known = self._aligned[left.name] = Aligned(rows_of(a, left), rows_of(b, right))
+        return known
+
+
+def rows_of(blob: Blob, member: Member) -> list[Row]:
+    """The rows of a member's listing; bytes that none of them tells are rows of their own."""
+    assert isinstance(member.inside, Listing)  # noqa: S101 - the caller's own choice
+    rows: list[Row] = []
+    at = 0
+    for row in member.inside.rows(blob):
+        start, size = row.at
+        if start < at or size < 0 or start + size > blob.size:
+            raise FormatError("rows of a listing overlap or lie outside of it", start)
+        if start > at:
+            rows.append(_gap(blob, at, start))
+        if size:
+            rows.append(row)
+        at = start + size
+        if len(rows) > MOST_ROWS:
+            raise LimitError(f"more than {MOST_ROWS} rows", at)
+    if at < blob.size:
+        rows.append(_gap(blob, at, blob.size))
+    return rows
+
+
+def _gap(blob: Blob, start: int, end: int) -> Row:
+    """Bytes that no row tells; zeros are padding, whose length follows from what is around."""
+    data = blob.read(start, end - start)
+    return Row((start, end - start), data.hex() if data.strip(b"\0") else "padding")
+
+
+class Aligned:
+    """Two listings: the `lines` of their `rows` (a, b), and the `changes` between them."""
+
+    def __init__(self, a: list[Row], b: list[Row]) -> None:
+        self.rows = a, b
+        self.lines = _lines(a), _lines(b)
+        self.changes: list[Change] = align(*self.lines)
+        self._starts = [row.at[0] for row in a], [row.at[0] for row in b]
+        # a stretch of equal rows ends where the change of that number starts
+        self._ends = [change[0] for change in self.changes]
+
+    def same(self, at_a: int, at_b: int) -> bool:
+        """Whether two offsets hold the same row, or lie where the same row was changed.
+
+        A place before which rows were inserted is the same as that of the first of them.
+        """
+        row_a, rest_a = self._row(0, at_a)
+        row_b, rest_b = self._row(1, at_b)
+        if rest_a != rest_b:
+            return False
+        number = bisect_right(self._ends, row_a) - 1
+        if number < 0:
+            return row_a == row_b
+        a0, a1, b0, b1 = self.changes[number]
+        if row_a > a1 or (row_a == a1 and row_b == b1):
+            return row_a - a1 == row_b - b1
+        if a0 == a1 or b0 == b1:
+            return b0 <= row_b <= b1
+        return row_a < a1 and b0 <= row_b < b1
+
+    def _row(self, side: int, at: int) -> tuple[int, int]:
+        """The number of the row at an offset, and how far the offset is from its start."""
+        starts, rows = self._starts[side], self.rows[side]
+        number = bisect_right(starts, at) - 1
+        if number < 0:
+            return 0, at
+        if number == len(rows) - 1 and at >= sum(rows[number].at):
+            return len(rows), at - sum(rows[number].at)
+        return number, at - starts[number]
+
+
+def _lines(rows: Sequence[Row]) -> list[bytes]:
+    return [row.text.encode("utf-8", "surrogateescape") + b"\n" for row in rows]
 
 
 class _Map:
@@ -46,6 +165,7 @@ class _Map:
         self._head = self._tail = 0
         self._strings: Mapping[int, int] | None = None
         self._starts: Sequence[int] = ()
+        self._pieces: _Pieces | None = None
         if not self._equal:
             self._head = ranges.common_start(a, b)
             self._tail = ranges.common_end(a, b, self._head)
@@ -75,7 +195,44 @@ class _Map:
         ends = one.find(b"\0"), two.find(b"\0")
         if ends[0] == ends[1] > 0:  # a string, whatever lies behind it
             return one[: ends[0]] == two[: ends[1]]
-        return one == two and (bool(one) or (at_a == self._a.size and at_b == self._b.size))
+        if one == two:
+            return bool(one) or (at_a == self._a.size and at_b == self._b.size)
+        if self._pieces is None:
+            self._pieces = _Pieces(self._a, self._b, self._head, self._tail)
+        return self._pieces.same(at_a, at_b)
+
+
+class _Pieces:
+    """The middles of two contents, cut behind zeros and aligned: tables of numbers in which all
+    entries differ keep their place between what does not."""
+
+    def __init__(self, a: Blob, b: Blob, head: int, tail: int) -> None:
+        self._groups: list[Change] = []
+        sizes = a.size - head - tail, b.size - head - tail
+        if max(sizes) > MOST_PIECES:
+            return
+        ours, theirs = (
+            _PIECE.findall(blob.read(head, size))[:-1]
+            for blob, size in zip((a, b), sizes, strict=True)
+        )
+        ends_a, ends_b = ([*accumulate(map(len, side), initial=head)] for side in (ours, theirs))
+        at_a = at_b = 0
+        for a0, a1, b0, b1 in [*align(ours, theirs), (len(ours),) * 2 + (len(theirs),) * 2]:
+            for one, end, two, last in ((at_a, a0, at_b, b0), (a0, a1, b0, b1)):
+                if end > one or last > two:
+                    group = ends_a[one], ends_a[end], ends_b[two], ends_b[last]
+                    self._groups.append(group)
+            at_a, at_b = a1, b1
+
+    def same(self, at_a: int, at_b: int) -> bool:
+        """Whether two offsets are as far from the start, or from the end, of one group."""
+        number = bisect_right(self._groups, at_a, key=lambda group: group[0]) - 1
+        if number < 0:
+            return False
+        a0, a1, b0, b1 = self._groups[number]
+        if not (a0 <= at_a < a1 and b0 <= at_b < b1):
+            return False
+        return at_a - a0 == at_b - b0 or a1 - at_a == b1 - at_b
 
 
 def _within(symbols: Sequence[Symbol], at: int) -> tuple[str, int] | None:

@@ -4,6 +4,8 @@ A new format is one module with a class like `gzip.Gzip` and its line in `FORMAT
 """
 
 from sxdiff.formats.archives.ar import Ar
+from sxdiff.formats.archives.cpio import Cpio
+from sxdiff.formats.archives.deb import Deb
 from sxdiff.formats.archives.tar import Tar
 from sxdiff.formats.archives.zip import Zip
 from sxdiff.formats.bytecode.java_class import JavaClass
@@ -16,12 +18,45 @@ from sxdiff.formats.compression.lzma import Lzma
 from sxdiff.formats.compression.xz import Xz
 from sxdiff.formats.compression.zlib import Zlib
 from sxdiff.formats.compression.zstd import Zstd
+from sxdiff.formats.data.berkeley_db import BerkeleyDb
+from sxdiff.formats.data.fontconfig_cache import FontconfigCache
+from sxdiff.formats.data.gdbm import Gdbm
 from sxdiff.formats.data.gettext_mo import GettextMo
+from sxdiff.formats.data.git_index import GitIndex
+from sxdiff.formats.data.git_pack import GitPack, GitPackIndex
+from sxdiff.formats.data.gvariant import Gvariant
+from sxdiff.formats.data.hdf5 import Hdf5
+from sxdiff.formats.data.icon_theme_cache import IconThemeCache
+from sxdiff.formats.data.ld_so_cache import LdSoCache
+from sxdiff.formats.data.ldconfig_aux_cache import LdconfigAuxCache
+from sxdiff.formats.data.locale import Locale
+from sxdiff.formats.data.mime_cache import MimeCache
+from sxdiff.formats.data.numpy import Numpy
+from sxdiff.formats.data.pcap import Pcap, Pcapng
+from sxdiff.formats.data.r_rds import RRds
 from sxdiff.formats.data.sqlite import Sqlite
+from sxdiff.formats.data.terminfo import Terminfo
+from sxdiff.formats.data.tzif import Tzif
+from sxdiff.formats.data.utmp import Lastlog, Utmp
 from sxdiff.formats.documents.pdf import Pdf
 from sxdiff.formats.documents.png import Png
 from sxdiff.formats.elf.file import Elf
+from sxdiff.formats.filesystems.squashfs import Squashfs
+from sxdiff.formats.texts.checksums import Checksums
+from sxdiff.formats.texts.ini import Ini
 from sxdiff.formats.texts.json import CycloneDx, InToto, Json, Spdx
+from sxdiff.formats.texts.stanza import Stanzas
+from sxdiff.formats.texts.xml import Xml
+from sxdiff.formats.trust.accounts import Accounts
+from sxdiff.formats.trust.der import Der
+from sxdiff.formats.trust.jks import Jks
+from sxdiff.formats.trust.minisign import Minisign
+from sxdiff.formats.trust.openssh import OpenSsh
+from sxdiff.formats.trust.pem import Pem
+from sxdiff.formats.trust.pgp import Pgp
+from sxdiff.formats.trust.pkcs import Pkcs7, Pkcs12
+from sxdiff.formats.trust.private_key import PrivateKey
+from sxdiff.formats.trust.x509 import X509, Request, Revocations
 from sxdiff.model import Format
 
 HEAD = 36 << 10
@@ -31,7 +66,9 @@ has its magic number behind 32 KiB."""
 
 FORMATS: tuple[Format, ...] = (
     Elf(),
+    Deb(),
     Ar(),
+    Cpio(),
     Tar(),
     Zip(),
     Gzip(),
@@ -40,17 +77,51 @@ FORMATS: tuple[Format, ...] = (
     Zstd(),
     Lz4(),
     Lzip(),
+    Squashfs(),
     Png(),
     Sqlite(),
     GettextMo(),
     Pdf(),
+    BerkeleyDb(),
+    FontconfigCache(),
+    Gdbm(),
+    GitIndex(),
+    GitPack(),
+    GitPackIndex(),
+    Gvariant(),
+    Hdf5(),
+    IconThemeCache(),
+    LdSoCache(),
+    LdconfigAuxCache(),
+    Locale(),
+    MimeCache(),
+    Numpy(),
+    Pcap(),
+    Pcapng(),
+    RRds(),
+    Terminfo(),
+    Tzif(),
+    Lastlog(),
+    Utmp(),
+    Pem(),
+    PrivateKey(),
+    X509(),
+    Request(),
+    Revocations(),
+    Pkcs7(),
+    Pkcs12(),
+    Jks(),
+    Minisign(),
+    Accounts(),
     Pyc(),
+    Der(),
+    Pgp(),
     Lzma(),
     Zlib(),
     JavaClass(),
 )
 
-TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json())
+TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json(), OpenSsh(), Stanzas(), Checksums(), Xml(), Ini())
 """Formats of texts in UTF-8, looked for where `FORMATS` knows none and both sides are text. Every
 byte of a text lies in one of its facts: a fact is a piece of the text with its separators."""
 

@@ -51,9 +51,15 @@ def packed(kind: str, blob: Blob, span: Span, name: str = "") -> Fact:
 def lines_part(kind: str, name: str, lines: Callable[[], Iterable[str]]) -> Member:
     """Rows that a format reads out of tables and pools scattered over the stream.
 
-    The bytes are told beside it, as `packed`; the lines have no place of their own.
+    The bytes are told beside it, as `packed` of the same name where that holds all of them. The
+    lines have no place of their own; text in them is `line_text`.
     """
     return Member(name, partial(_lines, lines), inside=Listing(kind, _rows))
+
+
+def line_text(data: bytes) -> str:
+    """Bytes in a line: `lines_part` writes them as they are."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _lines(lines: Callable[[], Iterable[str]]) -> Iterator[bytes]:

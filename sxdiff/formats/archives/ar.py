@@ -64,7 +64,10 @@ class Ar:
                 yield _content(blob, header, name)
             end = header.content + (header.size if header.stored else 0)
             if end % 2 and end < blob.size:
-                yield Fact("ar.padding", blob.read(end, 1).hex(), (end, 1), name)
+                padding = blob.read(end, 1)
+                # whether there is one follows from the size
+                usual = padding == b"\n"
+                yield Fact("ar.padding", padding.hex(), (end, 1), name, derived=usual)
 
 
 def _headers(blob: Blob) -> Iterator[Header]:

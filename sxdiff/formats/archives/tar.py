@@ -74,7 +74,7 @@ class Tar:
             if padding:
                 data = blob.read(at, padding)
                 said = data.hex() if any(data) else "zeros"
-                yield Fact("tar.padding", said, (at, padding), name)
+                yield Fact("tar.padding", said, (at, padding), name, derived=not any(data))
             at += padding
         yield from _end(blob, at)
 

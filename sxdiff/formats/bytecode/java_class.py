@@ -78,14 +78,20 @@ if_icmpge if_icmpgt if_icmple if_acmpeq if_acmpne goto jsr ret tableswitch looku
 lreturn freturn dreturn areturn return getstatic putstatic getfield putfield invokevirtual
 invokespecial invokestatic invokeinterface invokedynamic new newarray anewarray arraylength athrow
 checkcast instanceof monitorenter monitorexit wide multianewarray ifnull ifnonnull goto_w jsr_w
-""".split()
+""".split()  # noqa: SIM905 - a table that reads like the specification's
 OPERANDS = {
     # JVMS 6.5: c an index of the pool, d one of a single byte, b and h signed, u and v unsigned
     # numbers of one and two bytes, w a signed one of four
     **dict.fromkeys((*range(21, 26), *range(54, 59), 169, 188), "u"),
     **dict.fromkeys((*range(153, 169), 198, 199, 17), "h"),
     **dict.fromkeys((19, 20, *range(178, 185), 187, 189, 192, 193), "c"),
-    **{16: "b", 18: "d", 132: "ub", 185: "cuu", 186: "cv", 197: "cu", 200: "w", 201: "w"},
+    **dict.fromkeys((200, 201), "w"),
+    16: "b",
+    18: "d",
+    132: "ub",
+    185: "cuu",
+    186: "cv",
+    197: "cu",
 }
 TABLESWITCH, LOOKUPSWITCH, WIDE_PREFIX, IINC, LDC, LDC_W = 170, 171, 196, 132, 18, 19
 

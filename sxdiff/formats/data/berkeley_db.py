@@ -7,9 +7,9 @@ HKEYDATA; file(1)'s magic numbers.
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal, named
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
 MAGICS = {0x00053162: "btree", 0x00061561: "hash", 0x00042253: "queue", 0x00040988: "log"}
 MOST = 256 << 20
@@ -108,7 +108,9 @@ def _item(reader: Reader, start: int, size: int, number: int, page: int) -> str:
         kind = reader.number(start + at + 2, 1) & 0x7F
         if kind in (OVERFLOWS, DUPLICATE):
             # BOVERFLOW: two unused, type, one unused, page, length
-            return _overflow(reader, reader.number(start + at + 4), reader.number(start + at + 8), kind)
+            return _overflow(
+                reader, reader.number(start + at + 4), reader.number(start + at + 8), kind
+            )
         return _told(reader.span(start + at + 3, reader.number(start + at, 2)))
     # items of a hash page lie from its end downwards, without their lengths
     end = reader.number(start + PAGE + 2 * (number - 1), 2) if number else size
@@ -123,7 +125,7 @@ def _overflow(reader: Reader, page: int, length: int, kind: int) -> str:
     if kind == DUPLICATE:
         return "duplicates"
     size = reader.number(20)
-    pieces = []
+    pieces: list[bytes] = []
     for _ in range(MOST_CHAIN):
         if not page or length <= 0:
             return _told(b"".join(pieces))
@@ -137,7 +139,7 @@ def _overflow(reader: Reader, page: int, length: int, kind: int) -> str:
 
 def _told(raw: bytes) -> str:
     if len(raw) <= LONGEST:
-        return text_of(raw)
+        return line_text(raw)
     import hashlib  # noqa: PLC0415 - long values are rare
 
     return f"[{len(raw)} bytes, sha256:{hashlib.sha256(raw).hexdigest()}]"

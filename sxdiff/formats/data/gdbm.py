@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.parts import Reader, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal
-from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
+from sxdiff.model import Blob, Fact, FormatError, Limits, Member
 
 MOST = 128 << 20
 ELEMENT_32, ELEMENT_64 = 20, 24
@@ -90,8 +90,8 @@ def _pairs(reader: Reader, kind: Kind) -> list[str]:
                 continue
             place = reader.number(at + 8, width)
             key, value = reader.number(at + 8 + width), reader.number(at + 12 + width)
-            name = text_of(reader.span(place, key))
-            rows.append(f"{name} => {text_of(reader.span(place + key, value))}")
+            name = line_text(reader.span(place, key))
+            rows.append(f"{name} => {line_text(reader.span(place + key, value))}")
     if not buckets:
         raise FormatError("directory without a bucket", directory)
     return sorted(rows)

@@ -47,7 +47,10 @@ class GettextMo:
         blob.part(ids, count * 8)
         blob.part(texts, count * 8)
         spans = [
-            [(reader.number(at + 4), reader.number(at)) for at in range(table, table + 8 * count, 8)]
+            [
+                (reader.number(at + 4), reader.number(at))
+                for at in range(table, table + 8 * count, 8)
+            ]
             for table in (ids, texts)
         ]
         both = [*spans[0], *spans[1]]

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
 MAGICS = {b"GVariant": "<", b"raVGtnai": ">"}
 MOST = 64 << 20
@@ -98,7 +98,7 @@ class _Names:
             )
             number = self._reader.number(at + 4)
             if number >= self._count:  # 0xffffffff: no parent
-                return text_of(b"".join(reversed(pieces)))
+                return line_text(b"".join(reversed(pieces)))
         raise LimitError("keys that continue keys without end", self._first)
 
 
@@ -107,11 +107,12 @@ def _value(raw: bytes) -> str:
     content, mark, kind = raw.rpartition(b"\0")
     if not mark:
         return raw.hex()
-    told = text_of(kind)
-    code = NUMBERS.get(told)
+    told = line_text(kind)
+    # a default is a tuple of one
+    code = NUMBERS.get(told.strip("()"))
     if code and len(content) >= struct.calcsize(code):
         size = struct.calcsize(code)
         number = struct.unpack("<" + code, content[:size])[0]
         rest = content[size:]
         return f"{number} ({told})" + (f" {rest.hex()}" if rest.strip(b"\0") else "")
-    return f"{text_of(content)!r} ({told})"
+    return f"{line_text(content)} ({told})"

@@ -7,8 +7,8 @@ buckets follows from how the file system lists them: only layout.
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, whole
-from sxdiff.model import Blob, Fact, LimitError, Limits, Member, text_of
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, whole
+from sxdiff.model import Blob, Fact, LimitError, Limits, Member
 
 MOST = 256 << 20
 MOST_ROWS = 900_000
@@ -41,7 +41,8 @@ def _directories(reader: Reader) -> list[str]:
     count = reader.number(at)
     reader.span(at + 4, 4 * count)
     return [
-        text_of(reader.string(reader.number(place))) for place in range(at + 4, at + 4 + 4 * count, 4)
+        line_text(reader.string(reader.number(place)))
+        for place in range(at + 4, at + 4 + 4 * count, 4)
     ]
 
 
@@ -52,7 +53,7 @@ def _icons(reader: Reader, directories: list[str]) -> list[str]:
     for bucket in range(at + 4, at + 4 + 4 * count, 4):
         icon = reader.number(bucket)
         while icon != NOTHING:
-            name = text_of(reader.string(reader.number(icon + 4)))
+            name = line_text(reader.string(reader.number(icon + 4)))
             images = reader.number(icon + 8)
             for image in range(images + 4, images + 4 + 8 * reader.number(images), 8):
                 number, flags = reader.number(image, 2), reader.number(image + 2, 2)

@@ -7,7 +7,7 @@ extensions (generator, glibc-hwcaps). A file may hold the old format with the ne
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
 
@@ -68,22 +68,27 @@ class LdSoCache:
             start = (16 + size + 7) & ~7
             new = data.startswith(NEW, start)
             end = start if new else len(data)
-            yield packed("ld_so_cache.table", blob, (16, end - 16), "old libraries")
+            yield packed("ld_so_cache.table", blob, (16, end - 16), "old table")
             if not new:
                 return
         order = _order(data[start:], 20, 24, 48)
         reader = Reader(data[start:], order)
         yield record_part("ld_so_cache", "header", blob, start, _header(order))
         yield lines_part("ld_so_cache.library", "libraries", partial(_new, reader))
-        for tag, at, size in _extensions(reader):
-            if tag == GENERATOR:
-                told = text_of(reader.span(at, size))
-                yield Fact("ld_so_cache.generator", told, (start + at, size), "generator")
         at = start + 48
-        end = at + reader.number(20) * 24
+        end = at + reader.number(20) * 24 + reader.number(24)
         yield packed("ld_so_cache.table", blob, (at, end - at), "libraries")
-        size = reader.number(24)
-        yield packed("ld_so_cache.strings", blob, (end, min(size, blob.size - end)), "libraries")
+        # where extensions lie, and names of hwcaps, which are told with the libraries
+        for tag, place, size in _extensions(reader):
+            place += start
+            if tag == GENERATOR and place >= end:
+                if place > end:
+                    yield packed("ld_so_cache.extensions", blob, (end, place - end), "extensions")
+                told = text_of(blob.part(place, size).read())
+                yield Fact("ld_so_cache.generator", told, (place, size), "generator")
+                end = place + size
+        if end < blob.size:
+            yield packed("ld_so_cache.extensions", blob, (end, blob.size - end), "extensions #2")
 
 
 def _order(data: bytes, count: int, entry: int, header: int) -> str:
@@ -100,7 +105,7 @@ def _old(reader: Reader) -> Iterator[str]:
     strings = 16 + 12 * count
     for at in range(16, strings, 12):
         flags, key, value = (reader.number(at + place) for place in (0, 4, 8))
-        name, path = (text_of(reader.string(strings + place)) for place in (key, value))
+        name, path = (line_text(reader.string(strings + place)) for place in (key, value))
         yield f"{name} (flags {flags:#x}) => {path}"
 
 
@@ -108,7 +113,7 @@ def _new(reader: Reader) -> Iterator[str]:
     """Each library with what it needs; a hwcap with its highest bits set names a subdirectory
     of glibc-hwcaps by its index."""
     hwcaps = [
-        text_of(reader.string(reader.number(place)))
+        line_text(reader.string(reader.number(place)))
         for tag, at, size in _extensions(reader)
         if tag == HWCAPS
         for place in range(at, at + size - 3, 4)
@@ -116,7 +121,7 @@ def _new(reader: Reader) -> Iterator[str]:
     for at in range(48, 48 + 24 * reader.number(20), 24):
         flags, key, value, system = (reader.number(at + place) for place in (0, 4, 8, 12))
         hwcap = reader.number(at + 16, 8)
-        name, path = text_of(reader.string(key)), text_of(reader.string(value))
+        name, path = line_text(reader.string(key)), line_text(reader.string(value))
         told = f"flags {flags:#x}"
         if system:
             told += f", OS {system:#x}"

@@ -1,4 +1,4 @@
-"""What ldconfig remembers of libraries it has read (/var/cache/ldconfig/aux-cache): inode, time, size.
+"""What ldconfig remembers of libraries (/var/cache/ldconfig/aux-cache): inode, ctime, size.
 
 Source: glibc's elf/cache.c, struct aux_cache_file and struct aux_cache_file_entry.
 """
@@ -6,9 +6,9 @@ Source: glibc's elf/cache.c, struct aux_cache_file and struct aux_cache_file_ent
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, utc
-from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
+from sxdiff.model import Blob, Fact, FormatError, Limits, Member
 
 MAGIC = b"glibc-ld.so.auxcache-"
 MOST = 64 << 20
@@ -57,7 +57,7 @@ def _libraries(reader: Reader) -> list[str]:
     for at in range(HEADER, strings, ENTRY):
         inode, changed, size, device = (reader.number(at + place, 8) for place in (0, 8, 16, 24))
         flags, soname, system = (reader.number(at + place) for place in (32, 36, 40))
-        name = text_of(reader.string(strings + soname)) if soname else "-"
+        name = line_text(reader.string(strings + soname)) if soname else "-"
         told = f"inode {inode}, ctime {utc(changed)}, size {size}, device {device:#x}"
         rows.append(f"{name}: {told}, flags {flags:#x}" + (f", {system:#x}" if system else ""))
     return sorted(rows)

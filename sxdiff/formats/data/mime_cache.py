@@ -7,8 +7,8 @@ are big-endian.
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, whole
-from sxdiff.model import Blob, Fact, LimitError, Limits, Member, text_of
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, whole
+from sxdiff.model import Blob, Fact, LimitError, Limits, Member
 
 MOST = 32 << 20
 MOST_ROWS = 500_000
@@ -64,7 +64,7 @@ def _table(reader: Reader, name: str, at: int) -> Iterator[str]:
     count, at = reader.number(at), at + 4
 
     def text(place: int) -> str:
-        return text_of(reader.string(reader.number(place)))
+        return line_text(reader.string(reader.number(place)))
 
     if name == "suffixes":
         yield from _suffixes(reader, count, reader.number(at), "", 0)
@@ -100,7 +100,7 @@ def _suffixes(reader: Reader, count: int, first: int, behind: str, depth: int) -
             below = reader.number(at + 4), reader.number(at + 8)
             yield from _suffixes(reader, *below, told + behind, depth + 1)
         else:
-            name = text_of(reader.string(reader.number(at + 4)))
+            name = line_text(reader.string(reader.number(at + 4)))
             yield f"*{behind} => {name} weight {reader.number(at + 8):#x}"
 
 
@@ -111,7 +111,7 @@ def _magic(reader: Reader, count: int, first: int, head: str, depth: int) -> Ite
         start, length, word, size, value, mask, below, child = (
             reader.number(at + 4 * place) for place in range(8)
         )
-        told = f"{head} at {start}+{length}: {text_of(reader.span(value, size))!r}"
+        told = f"{head} at {start}+{length}: {line_text(reader.span(value, size))}"
         if word != 1:
             told += f" words of {word}"
         if mask:

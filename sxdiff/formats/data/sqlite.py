@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Names, bytes_part, lines_part, packed, whole
+from sxdiff.formats.parts import Names, bytes_part, line_text, lines_part, packed, whole
 from sxdiff.formats.record import Field, Record, hexadecimal, named
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
 
@@ -105,7 +105,7 @@ def _opened(blob: Blob) -> sqlite3.Connection:
         connection.set_authorizer(_allowed)
         looks = iter(range(MOST_STEPS))
         connection.set_progress_handler(lambda: next(looks, None) is None, STEPS)
-        connection.text_factory = text_of
+        connection.text_factory = line_text
     except sqlite3.Error as error:
         connection.close()
         raise FormatError(f"SQLite says: {error}") from error

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from functools import partial
 
 from sxdiff.formats.data.terminfo_names import BOOLEANS, NUMBERS, STRINGS
-from sxdiff.formats.parts import Reader, lines_part, packed, record_part
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
 
@@ -91,13 +91,11 @@ def _values(
     flags = reader.span(at, booleans)
     at += booleans
     at += at % 2
-    values = [
-        reader.number(at + width * number, width, signed=True) for number in range(numbers)
-    ]
+    values = [reader.number(at + width * number, width, signed=True) for number in range(numbers)]
     at += width * numbers
     places = [reader.number(at + 2 * number, 2, signed=True) for number in range(strings)]
     at += 2 * strings
-    titles: list[list[str]] = [BOOLEANS, NUMBERS, STRINGS]
+    titles = [names.split() for names in (BOOLEANS, NUMBERS, STRINGS)]
     texts = at + 2 * (named or 0)
     if named is not None:
         # names lie behind the last value
@@ -106,10 +104,14 @@ def _values(
             default=0,
         )
         found = [
-            text_of(reader.string(texts + behind + reader.number(at + 2 * number, 2)))
+            line_text(reader.string(texts + behind + reader.number(at + 2 * number, 2)))
             for number in range(named)
         ]
-        titles = [found[:booleans], found[booleans : booleans + numbers], found[-strings:]]
+        titles = [
+            found[:booleans],
+            found[booleans : booleans + numbers],
+            found[booleans + numbers :],
+        ]
     for number, flag in enumerate(flags):
         if flag:
             yield _title(titles[0], number) + ("" if flag == 1 else " cancelled")
@@ -118,7 +120,7 @@ def _values(
             yield f"{_title(titles[1], number)} = {value if value >= 0 else 'cancelled'}"
     for number, place in enumerate(places):
         if place != -1:
-            told = repr(text_of(reader.string(texts + place))) if place >= 0 else "cancelled"
+            told = line_text(reader.string(texts + place)) if place >= 0 else "cancelled"
             yield f"{_title(titles[2], number)} = {told}"
     return texts + pool
 

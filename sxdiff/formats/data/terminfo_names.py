@@ -12,7 +12,7 @@ hard_cursor non_rev_rmcup no_pad_char non_dest_scroll_region can_change back_col
 hue_lightness_saturation col_addr_glitch cr_cancels_micro_mode has_print_wheel row_addr_glitch
 semi_auto_right_margin cpi_changes_res lpi_changes_res backspaces_with_bs crt_no_scrolling
 no_correctly_working_cr gnu_has_meta_key linefeed_is_newline has_hardware_tabs return_does_clr_eol
-""".split()
+"""
 
 NUMBERS = """
 columns init_tabs lines lines_of_memory magic_cookie_glitch padding_baud_rate virtual_terminal
@@ -22,7 +22,7 @@ max_micro_jump micro_col_size micro_line_size number_of_pins output_res_char out
 output_res_horz_inch output_res_vert_inch print_rate wide_char_size buttons bit_image_entwining
 bit_image_type magic_cookie_glitch_ul carriage_return_delay new_line_delay backspace_delay
 horizontal_tab_delay number_of_function_keys
-""".split()
+"""
 
 STRINGS = """
 back_tab bell carriage_return change_scroll_region clear_all_tabs clear_screen clr_eol clr_eos
@@ -80,4 +80,4 @@ enter_top_hl_mode enter_vertical_hl_mode set_a_attributes set_pglen_inch termcap
 termcap_reset linefeed_if_not_lf backspace_if_not_bs other_non_function_keys arrow_key_map
 acs_ulcorner acs_llcorner acs_urcorner acs_lrcorner acs_ltee acs_rtee acs_btee acs_ttee acs_hline
 acs_vline acs_plus memory_lock memory_unlock box_chars_1
-""".split()
+"""

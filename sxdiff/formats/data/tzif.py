@@ -6,7 +6,7 @@ Source: RFC 8536, 3 "The TZif Format".
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, lines_part, packed, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, packed, whole
 from sxdiff.formats.record import Field, Record, hexadecimal, plain, utc
 from sxdiff.model import Blob, Fact, Limits, Member, text_of
 
@@ -46,13 +46,13 @@ class Tzif:
             size = _size(reader, start, 8)
             end = start + HEADER.size + size
             yield lines_part("tzif.zone", "zone", partial(_lines, reader, start, width))
-            yield packed("tzif.block", blob, (start + HEADER.size, size), "64-bit block")
+            yield packed("tzif.block", blob, (start + HEADER.size, size), "zone")
             footer = blob.read(end)
             if footer:
                 yield Fact("tzif.footer", text_of(footer), (end, len(footer)), "footer")
         else:
             yield lines_part("tzif.zone", "zone", partial(_lines, reader, 0, width))
-            yield packed("tzif.block", blob, (at, size), "32-bit block")
+            yield packed("tzif.block", blob, (at, size), "zone")
 
 
 def _counts(reader: Reader, start: int) -> dict[str, int]:
@@ -82,7 +82,7 @@ def _lines(reader: Reader, start: int, width: int) -> Iterator[str]:
     for number in range(count["typecnt"]):
         at = types + 6 * number
         place = reader.number(at + 5, 1)
-        text = text_of(names[place:].partition(b"\0")[0])
+        text = line_text(names[place:].partition(b"\0")[0])
         offset = reader.number(at, 4, signed=True)
         words = f"{text} {offset:+} {'daylight' if reader.number(at + 4, 1) else 'standard'}"
         for what, table, have in (

@@ -66,7 +66,7 @@ class Utmp:
     def recognises(self, head: bytes) -> bool:
         """Whole records only, each with a type, texts and zeros where they must be; one at least
         that is not empty."""
-        if not head or len(head) % RECORD.size and len(head) < 36 << 10:
+        if not head or (len(head) % RECORD.size and len(head) < 36 << 10):
             return False
         rows = [
             RECORD.values(head[at : at + RECORD.size])
@@ -90,7 +90,7 @@ class Lastlog:
 
     def recognises(self, head: bytes) -> bool:
         """Whole records, each all zeros or a time and a terminal; one at least that is not."""
-        if not head or len(head) % LAST.size and len(head) < 36 << 10:
+        if not head or (len(head) % LAST.size and len(head) < 36 << 10):
             return False
         some = False
         for at in range(0, len(head) - LAST.size + 1, LAST.size):

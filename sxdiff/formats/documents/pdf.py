@@ -21,14 +21,17 @@ MOST_UNPACKED = 64 << 20
 """Bytes of one object stream."""
 _OBJECT = re.compile(rb"(?<![0-9])([0-9]{1,10})[ \t\r\n]+([0-9]{1,5})[ \t\r\n]+obj\b")
 _STREAM = re.compile(rb"stream(\r\n|\n|\r)")
-_LENGTH = re.compile(rb"/Length[ \t\r\n]+([0-9]{1,10})(?![0-9])(?:[ \t\r\n]+([0-9]{1,5})[ \t\r\n]+R)?")
+_LENGTH = re.compile(
+    rb"/Length[ \t\r\n]+([0-9]{1,10})(?![0-9])(?:[ \t\r\n]+([0-9]{1,5})[ \t\r\n]+R)?"
+)
 _FILTER = re.compile(rb"/(?:Filter|F)[ \t\r\n]*(\[[^\]]{0,200}\]|/[A-Za-z0-9]+)")
 _PARAMETERS = re.compile(rb"/(?:DecodeParms|DP)\b")
 _INFO = re.compile(rb"/Info[ \t\r\n]+([0-9]{1,10})[ \t\r\n]+[0-9]+[ \t\r\n]+R")
 _NUMBER = re.compile(rb"/(N|First)[ \t\r\n]+([0-9]{1,8})")
 _TRAILER = re.compile(rb"(?:^|[\r\n])(xref|trailer|startxref)\b")
 _TOKEN = re.compile(
-    rb"%[^\r\n]*|<<|>>|\[|\]|<[0-9A-Fa-f \t\r\n]*>|/[^ \t\r\n\f\0()<>\[\]{}/%]*|\(|[^ \t\r\n\f\0()<>\[\]{}/%]+|[<>{})]"
+    rb"%[^\r\n]*|<<|>>|\[|\]|<[0-9A-Fa-f \t\r\n]*>|/[^ \t\r\n\f\0()<>\[\]{}/%]*|\("
+    rb"|[^ \t\r\n\f\0()<>\[\]{}/%]+|[<>{})]"
 )
 _SPACE = b" \t\r\n\f\0"
 DERIVED_KEYS = {
@@ -86,14 +89,18 @@ def _end(data: bytes, start: int, lengths: dict[int, int]) -> tuple[int, Span | 
     """Where the object ends (behind `endobj`), and its stream's span."""
     close = data.find(b"endobj", start)
     found = _STREAM.search(data, start, close if close >= 0 else len(data))
-    if not found or not data[max(start, found.start() - 64) : found.start()].rstrip(_SPACE).endswith(b">>"):
+    if not found or not data[max(start, found.start() - 64) : found.start()].rstrip(
+        _SPACE
+    ).endswith(b">>"):
         return (close + 6 if close >= 0 else len(data)), None
     head = data[start : found.start()]
     size = -1
     if length := _LENGTH.search(head):
         size = lengths.get(int(length[1]), -1) if length[2] else int(length[1])
     begin = found.end()
-    if size < 0 or not data[begin + size : begin + size + 12].lstrip(_SPACE).startswith(b"endstream"):
+    if size < 0 or not data[begin + size : begin + size + 12].lstrip(_SPACE).startswith(
+        b"endstream"
+    ):
         stop = data.find(b"endstream", begin)
         size = (stop if stop >= 0 else len(data)) - begin
     close = data.find(b"endobj", begin + size)
@@ -131,7 +138,10 @@ def _object(
                 name,
                 partial(_inflated, blob, stream, limits),
                 inside=Inside(
-                    "pdf", partial(_objects, count=int(found.get(b"N", 0)), first=int(found.get(b"First", 0)))
+                    "pdf",
+                    partial(
+                        _objects, count=int(found.get(b"N", 0)), first=int(found.get(b"First", 0))
+                    ),
                 ),
             )
         else:
@@ -282,7 +292,11 @@ def _objects(blob: Blob, count: int, first: int) -> Parts:
     names = Names()
     for number, at, end in zip(pairs[::2], starts, [*starts[1:], len(data)], strict=True):
         yield part(
-            "pdf", names(f"object {number}"), blob, (at, end - at), partial(_facts, start=0, size=end - at, streams=False)
+            "pdf",
+            names(f"object {number}"),
+            blob,
+            (at, end - at),
+            partial(_facts, start=0, size=end - at, streams=False),
         )
 
 

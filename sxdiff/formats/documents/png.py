@@ -81,7 +81,7 @@ class Png:
             yield Member(
                 "pixels", partial(_unpacked, blob, data, limits), kind="png.pixels", opaque=True
             )
-            yield packed("png.idat", blob, (start, end - start), "IDAT")
+            yield packed("png.idat", blob, (start, end - start), "pixels")
 
 
 def _chunks(blob: Blob) -> Iterator[tuple[int, str, int]]:
@@ -156,7 +156,7 @@ def _text(blob: Blob, kind: str, limits: Limits) -> Parts:
     if is_packed:
         what = "profile" if kind == "iCCP" else "text"
         yield Member(what, partial(_unpacked, blob, [span], limits), kind=f"png.{what}")
-        yield packed(f"png.{what}", blob, span)
+        yield packed(f"png.packed_{what}", blob, span, what)
     elif span[1] <= limits.header_bytes:
         yield Fact("png.text", text_of(blob.read(*span)), span)
     else:

@@ -40,8 +40,7 @@ def attributes(elf: ElfFile, index: int) -> Inside | None:
     section = elf.layout.sections[index]
     machine = elf.layout.machine
     if section.type != schema.SHT_GNU_ATTRIBUTES and (
-        machine not in (schema.EM_ARM, schema.EM_RISCV)
-        or section.type != schema.SHT_ARM_ATTRIBUTES
+        machine not in (schema.EM_ARM, schema.EM_RISCV) or section.type != schema.SHT_ARM_ATTRIBUTES
     ):
         return None
     return Inside("elf.attribute", partial(_facts, elf))
@@ -55,9 +54,7 @@ def _tags(vendor: str, machine: int) -> Mapping[int, str]:
         return {COMPATIBILITY: "Tag_compatibility", **GNU_TAGS.get(machine, {})}
     known = {"aeabi": enums.ENUM_ATTR_TAG_ARM, "riscv": enums.ENUM_ATTR_TAG_RISCV}.get(vendor, {})
     # pyelftools' names are `TAG_CPU_ARCH`; the documents write `Tag_CPU_arch`
-    return {
-        number: f"Tag_{name[4:]}" for name, number in known.items() if isinstance(number, int)
-    }
+    return {number: f"Tag_{name[4:]}" for name, number in known.items() if isinstance(number, int)}
 
 
 class _Reader:

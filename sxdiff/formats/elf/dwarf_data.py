@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from sxdiff.formats.elf import schema
 from sxdiff.model import Blob, FormatError, LimitError, text_of
@@ -17,6 +17,7 @@ from sxdiff.model import Blob, FormatError, LimitError, text_of
 if TYPE_CHECKING:
     from sxdiff.formats.elf.layout import ElfFile, Section
 
+T = TypeVar("T")
 Order: TypeAlias = Literal["little", "big"]
 
 WHOLE = 4 << 20
@@ -168,9 +169,7 @@ def unpacked(elf: ElfFile, section: Section) -> Blob | bytes:
     if not section.flags & schema.SHF_COMPRESSED or not section.has_content:
         return content
     wide = elf.layout.width == 64
-    table = elf.layout.table(
-        schema.COMPRESSION_HEADER_64 if wide else schema.COMPRESSION_HEADER_32
-    )
+    table = elf.layout.table(schema.COMPRESSION_HEADER_64 if wide else schema.COMPRESSION_HEADER_32)
     row = table.row.unpack(content.part(0, table.size).read())
     packed = content.part(table.size, content.size - table.size)
     if packed.size > UNPACKED:
@@ -222,6 +221,16 @@ def sleb(data: bytes, at: int) -> tuple[int, int]:
     if data[at - 1] & 0x40:
         value -= 1 << (7 * (at - start))
     return value, at
+
+
+def unique(found: Iterable[tuple[T, str]]) -> Iterator[tuple[T, str]]:
+    """The same with unique names: one met again gets ` #2`; none ends like the name of a part
+    of another, ` (unit)`."""
+    met: dict[str, int] = {}
+    for one, name in found:
+        text = name.removesuffix(")")
+        number = met[text] = met.get(text, 0) + 1
+        yield one, text if number == 1 else f"{text} #{number}"
 
 
 def _relocations(elf: ElfFile, name: str) -> Mapping[int, tuple[int, int]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, sleb, uleb
+from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, sleb, uleb, unique
 from sxdiff.model import (
     Blob,
     Fact,
@@ -438,17 +438,17 @@ def inside_lines(elf: ElfFile, index: int) -> Inside | None:
 def _parts(elf: ElfFile, name: str, blob: Blob) -> Iterator[Fact | Member]:
     known = debug(elf)
     known.use(name, blob)
-    for program, unique in _named(programs(known, name)):
+    for program, text in named_programs(known, name):
         header, opcodes = program.start - program.at, program.end - program.start
         yield Member(
-            unique,
+            f"{text} (header)",
             blob.part(program.at, header),
             (program.at, header),
             "elf.line.header",
             inside=Listing("elf.line", partial(header_rows, program)),
         )
         yield Member(
-            unique,
+            text,
             blob.part(program.start, opcodes),
             (program.start, opcodes),
             "elf.line.program",
@@ -456,20 +456,16 @@ def _parts(elf: ElfFile, name: str, blob: Blob) -> Iterator[Fact | Member]:
         )
 
 
-def _named(found: Sequence[Program]) -> Iterator[tuple[Program, str]]:
+def named_programs(known: Debug, section: str) -> Iterator[tuple[Program, str]]:
     """Programs with unique names: one met again gets ` #2`."""
-    met: dict[str, int] = {}
-    for program in found:
-        name = program.name
-        met[name] = met.get(name, 0) + 1
-        yield program, name if met[name] == 1 else f"{name} #{met[name]}"
+    return unique((program, program.name) for program in programs(known, section))
 
 
 def symbols_of_lines(elf: ElfFile, name: str) -> list[Symbol]:
     """Symbols of .debug_line: each program."""
     return [
-        Symbol(program.at, program.end - program.at, unique)
-        for program, unique in _named(programs(debug(elf), name))
+        Symbol(program.at, program.end - program.at, text)
+        for program, text in named_programs(debug(elf), name)
     ]
 
 
@@ -552,9 +548,7 @@ class Lines:
         content = self._known.content(".debug_line")
         try:
             data = content.read(program.start, size)
-            for _, _, place, _, file, line, last in run(
-                self._known, ".debug_line", program, data
-            ):
+            for _, _, place, _, file, line, last in run(self._known, ".debug_line", program, data):
                 if place:
                     table = self._found.setdefault(place[0], _Table())
                     table.add(place[1], 0 if last else line, program, file)

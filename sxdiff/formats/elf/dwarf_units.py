@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from sxdiff.formats.elf import dwarf_schema as schema
-from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, sleb, uleb
+from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, sleb, uleb, unique
 from sxdiff.model import (
     Blob,
     Fact,
@@ -36,6 +36,8 @@ MOST_HEAD = 64 << 10
 MOST_READ = 8 << 20
 """Bytes of DIEs that are read of one file; units beyond them are compared as bytes."""
 MOST_ABBREVIATIONS = 1 << 16
+HEAD = " (unit)"
+"""What follows a unit's name for its header and own DIE."""
 DEPTH = 8
 """References followed to name a DIE that has no name of its own."""
 SHOWN = 64
@@ -218,6 +220,8 @@ class Unit:
             value, at = self.value(data, at, kind, size, constant)
             if kind == schema.STRING_AT:
                 strings.append((name, where, constant))
+            elif kind == schema.STRING_INDEX:
+                strings.append((name, where, 0))
             if isinstance(value, bytes):
                 value = text_of(value) if kind == schema.STRING else value.hex()
             self.root.setdefault(name, value)
@@ -230,8 +234,12 @@ class Unit:
         """Strings of the unit's own DIE that lie in another section: (attribute, section, offset
         there)."""
         for name, where, section in self._string_places:
-            offset = self.root[name]
-            if isinstance(offset, int):
+            offset: int | str | None = self.root[name]
+            if isinstance(offset, int) and not section:
+                offset = self.string_at(offset)
+                if offset is not None:
+                    yield name, self.strings, offset
+            elif isinstance(offset, int):
                 moved = self.relocations.get(self.start + where, (0, offset))[1]
                 yield name, self.string_section(section), moved
 
@@ -257,8 +265,6 @@ class Unit:
                 ),
                 "",
             )
-            if not text and isinstance(value, int):
-                text = self.indexed(value)
         text = text.rpartition("/")[2]
         if not text:
             return schema.tag_name(self.tag).removeprefix("DW_TAG_").replace("_", " ")
@@ -272,9 +278,13 @@ class Unit:
     def string_at(self, index: int) -> int | None:
         """The offset of the string of an index (DWARF 5, 7.26)."""
         base = self.root.get(schema.STR_OFFSETS_BASE)
-        if not isinstance(base, int):
+        if not isinstance(base, int) or self.known.relocatable:
             base = (4 if self.word == 4 else 12) + 4 if self.version >= 5 else 0
-        found = self.known.content(self._string_offsets).some(base + index * self.word, self.word)
+        at = base + index * self.word
+        moved = self.known.relocations(self._string_offsets).get(at)
+        if moved:
+            return moved[1]
+        found = self.known.content(self._string_offsets).some(at, self.word)
         return int.from_bytes(found, self.known.order) if len(found) == self.word else None
 
     def address_at(self, index: int) -> int | None:
@@ -375,7 +385,9 @@ class Unit:
                     break
                 continue
             try:
-                found, at, one, label = self._die(data, at, self.below, labels[-1] if labels else "")
+                found, at, one, label = self._die(
+                    data, at, self.below, labels[-1] if labels else ""
+                )
             except IndexError as error:
                 raise FormatError("DIE outside of its unit", self.below + at) from error
             yield from found
@@ -393,7 +405,11 @@ class Unit:
         tag = schema.tag_name(one.tag)
         label = self._label_of(one, data, at, base, DEPTH) or tag
         if above and one.tag in _INNER:
-            label = f"{label} in {above}" if " in " not in above else f"{label} in {above.rpartition(' in ')[2]}"
+            label = (
+                f"{label} in {above}"
+                if " in " not in above
+                else f"{label} in {above.rpartition(' in ')[2]}"
+            )
         rows = [Row((start, at - start), tag if one.children else f"{tag} alone", (), label)]
         add = rows.append
         for name, kind, size, constant, prefix in self.plan(one):
@@ -641,10 +657,10 @@ def inside_units(elf: ElfFile, index: int) -> Inside | None:
 def _parts(elf: ElfFile, name: str, blob: Blob) -> Iterator[Fact | Member]:
     known = debug(elf)
     known.use(name, blob)
-    for unit, unique in named_units(known, name):
+    for unit, name_of_unit in named_units(known, name):
         head, below = unit.below - unit.at, unit.end - unit.below
         yield Member(
-            unique,
+            f"{name_of_unit}{HEAD}",
             blob.part(unit.at, head),
             (unit.at, head),
             "elf.dwarf.unit",
@@ -652,7 +668,7 @@ def _parts(elf: ElfFile, name: str, blob: Blob) -> Iterator[Fact | Member]:
         )
         if below:
             yield Member(
-                unique,
+                name_of_unit,
                 blob.part(unit.below, below),
                 (unit.below, below),
                 "elf.dwarf.dies",
@@ -662,18 +678,14 @@ def _parts(elf: ElfFile, name: str, blob: Blob) -> Iterator[Fact | Member]:
 
 def named_units(known: Debug, name: str) -> Iterator[tuple[Unit, str]]:
     """Units with unique names: one met again gets ` #2`."""
-    met: dict[str, int] = {}
-    for unit in units(known, name):
-        text = unit.name
-        met[text] = met.get(text, 0) + 1
-        yield unit, text if met[text] == 1 else f"{text} #{met[text]}"
+    return unique((unit, unit.name) for unit in units(known, name))
 
 
 def symbols_of_units(elf: ElfFile, name: str) -> list[Symbol]:
     """Symbols of .debug_info: each unit."""
     return [
-        Symbol(unit.at, unit.end - unit.at, unique)
-        for unit, unique in named_units(debug(elf), name)
+        Symbol(unit.at, unit.end - unit.at, text)
+        for unit, text in named_units(debug(elf), name)
     ]
 
 

@@ -7,24 +7,29 @@ the tables of `elf_schema`, through the checked `Blob.part`, not with a parser l
 exceptions on bad bytes are many, and it does not tell where a field lies.
 """
 
-import hashlib
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.compressed import read_header
+from sxdiff.formats.elf.dwarf_strings import debug_symbols
 from sxdiff.formats.elf.layout import ElfFile, Layout, Section, read, read_layout
+from sxdiff.formats.elf.module_signature import module_signature
+from sxdiff.formats.elf.notes import note_facts
 from sxdiff.formats.elf.sections import inside
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span
+from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Limits, Member, Span
 
 MAGIC = b"\x7fELF"
 OVERLAP = 4
 """Bytes of all sections over bytes of the file; real sections do not overlap at all."""
-CONSEQUENCES = frozenset({".note.gnu.build-id", ".gnu_debuglink"})
-"""Sections computed from the others: a digest of the file, a CRC of its debug file."""
+CONSEQUENCES = frozenset({".eh_frame_hdr", ".shstrtab"})
+"""Sections computed from the others: a sorted index of .eh_frame; the sections' names, which
+are told with the sections."""
+CONSEQUENT_TYPES = frozenset({schema.SHT_HASH, schema.SHT_GNU_HASH, schema.SHT_SYMTAB_SHNDX})
+"""Types of the same: tables that follow from a symbol table."""
 LOOKED_INTO = frozenset({".gnu_debugdata"})
 """Sections that hold a file of their own."""
-CHUNK = 1 << 20
 
 
 class Elf:
@@ -45,6 +50,7 @@ class Elf:
         yield from _sections(blob, layout, limits)
         if not layout.sections:
             yield from _segment_contents(blob, layout)
+        yield from module_signature(blob)
 
 
 def _identification(blob: Blob) -> Iterator[Fact]:
@@ -113,92 +119,59 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
             yield Fact(f"elf.section.{field.name}", told, at, section.name, derived)
         if not section.has_content:
             continue
-        compressed = section.flags & schema.SHF_COMPRESSED
-        unpacked = _compressed(blob, layout, section, limits) if compressed else None
-        if unpacked:
-            yield from unpacked
-            continue
+        if section.flags & schema.SHF_COMPRESSED or section.name.startswith(".zdebug_"):
+            unpacked = _compressed(elf, index)
+            if unpacked:
+                yield from unpacked
+                continue
         yield Member(
             section.name,
             blob.part(section.offset, section.size),
             at=(section.offset, section.size),
             kind="elf.section.content",
             opaque=section.name not in LOOKED_INTO,
-            derived=section.name in CONSEQUENCES,
+            derived=_follows(section),
             inside=inside(elf, index),
-            symbols=partial(elf.symbols, index),
+            symbols=partial(debug_symbols, elf, index),
         )
 
 
-def _compressed(
-    blob: Blob, layout: Layout, section: Section, limits: Limits
-) -> list[Fact | Member] | None:
-    """A zlib section's header, unpacked content and stream; None where it is not sound."""
-    wide = layout.width == 64
-    table = layout.table(schema.COMPRESSION_HEADER_64 if wide else schema.COMPRESSION_HEADER_32)
-    if section.size < table.size:
-        return None
-    packed = blob.part(section.offset + table.size, section.size - table.size)
-    row = table.row.unpack(read(blob, section.offset, table.size))
-    if row[0] != 1:  # ELFCOMPRESS_ZLIB; zstd sections are compared packed
-        return None
+def _follows(section: Section) -> bool:
+    return section.name in CONSEQUENCES or section.type in CONSEQUENT_TYPES
+
+
+def _compressed(elf: ElfFile, index: int) -> list[Fact | Member] | None:
+    """A compressed section's header, unpacked content and stream; None where it is not sound."""
+    section = elf.layout.sections[index]
+    content = elf.content(section)
     try:
-        for _ in _inflated(packed, limits):
+        found = read_header(elf.layout, section, content)
+        for _ in found.unpacked(elf.limits):
             pass
     except FormatError:
         return None
-    digest = hashlib.sha256()
-    for at in range(0, packed.size, CHUNK):
-        digest.update(packed.read(at, CHUNK))
+    start = section.offset + found.size
     return [
         *(
-            Fact(
-                f"elf.compression.{field.name}",
-                schema.shown(field, value, layout.machine),
-                at,
-                section.name,
-                field.derived,
-            )
-            for field, value, at in table.placed(row, section.offset)
+            Fact(fact.kind, fact.value, (section.offset + at, size), section.name, fact.derived)
+            for fact, (at, size) in found.facts
         ),
         Member(
             section.name,
-            partial(_inflated, packed, limits),
+            partial(found.unpacked, elf.limits),
             kind="elf.section.content",
             opaque=True,
+            inside=inside(elf, index),
+            symbols=partial(debug_symbols, elf, index),
         ),
         Fact(
             "elf.compression.stream",
-            f"sha256:{digest.hexdigest()}",
-            (section.offset + table.size, packed.size),
+            digest_of(found.packed),
+            (start, found.packed.size),
             section.name,
             derived=True,
         ),
     ]
-
-
-def _inflated(packed: Blob, limits: Limits) -> Iterator[bytes]:
-    """The content of a zlib stream that is exactly `packed`, in chunks."""
-    inflater = zlib.decompressobj()
-    most = min(limits.member_bytes, packed.size * limits.expansion)
-    total = 0
-    try:
-        for at in range(0, packed.size, 64 << 10):
-            data = packed.read(at, 64 << 10)
-            while data:
-                chunk = inflater.decompress(data, CHUNK)
-                data = inflater.unconsumed_tail
-                total += len(chunk)
-                if total > most:
-                    raise LimitError(f"compressed section of more than {most} bytes")
-                if chunk:
-                    yield chunk
-            if inflater.unused_data:
-                raise FormatError("bytes behind a compressed section's stream", at)
-    except zlib.error as error:
-        raise FormatError(f"compressed section: {error}") from error
-    if not inflater.eof:
-        raise FormatError("compressed section ends early", packed.size)
 
 
 def _segment_contents(blob: Blob, layout: Layout) -> Iterator[Member]:
@@ -225,10 +198,19 @@ def _segment_contents(blob: Blob, layout: Layout) -> Iterator[Member]:
                 (at, size),
                 "elf.segment.content",
                 opaque=True,
+                inside=_notes(layout, row) if (at, size) == whole else None,
             )
         told.append(whole)
         if len(told) > 4096:
             raise LimitError("more than 4,096 segments without a section")
+
+
+def _notes(layout: Layout, row: schema.Row) -> Inside | None:
+    """A segment of notes, as they are told in a section: core files have no other."""
+    if row[0] != schema.PT_NOTE:
+        return None
+    align = row[layout.segment_table.index("p_align")]
+    return Inside("elf.note", partial(note_facts, layout, align))
 
 
 def _without(span: Span, told: Sequence[Span]) -> Iterator[Span]:

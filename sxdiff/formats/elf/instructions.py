@@ -44,7 +44,11 @@ _S390_RELATIVE = re.compile(r"^(?:j|br|la?rl$|ex?rl$|.*rl$|c.*[ir]?j)")
 
 class Instruction(NamedTuple):
     """`size` bytes at address `at`: their text, and where they make an address, the text with
-    `PLACE` in its stead and the `target`."""
+    `PLACE` in its stead and the `target`.
+
+    `relative` targets are counted from the instruction, so they hold in a file that is not
+    linked; a `folded` text leaves out a number that only layout decides.
+    """
 
     at: int
     size: int
@@ -52,6 +56,7 @@ class Instruction(NamedTuple):
     template: str = ""
     target: int | None = None
     relative: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +202,12 @@ class _Follower:
         self.known[register] = (value & self.mask, owner)
         self.set = register
 
-    def half(self, at: int, size: int, text: str, template: str, register: str, value: int) -> Instruction:
+    def half(
+        self, at: int, size: int, text: str, template: str, register: str, value: int
+    ) -> Instruction:
         """The first instruction of two: its target is set by the second."""
         self.learn(register, value, len(self.out))
-        return Instruction(at, size, text, template)
+        return Instruction(at, size, text, template, folded=text.endswith(", page"))
 
     def use(
         self, at: int, size: int, text: str, template: str, base: str, offset: int
@@ -220,7 +227,9 @@ class _Follower:
         if owner is not None and self.out[owner].target is None and self.out[owner].template:
             self.out[owner] = self.out[owner]._replace(target=target)
 
-    def branch(self, at: int, size: int, mnemonic: str, operands: str, base: int = 0) -> Instruction:
+    def branch(
+        self, at: int, size: int, mnemonic: str, operands: str, base: int = 0
+    ) -> Instruction:
         """A jump or an address told by the last number."""
         found = _LAST.search(operands)
         text = f"{mnemonic} {operands}"
@@ -277,7 +286,7 @@ def _x86(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> I
             value = (at + int(found[2], 0)) & self.mask
             if self.out[-1].text.startswith("call ") and value in image.got:
                 self.learn(found[1], value, None)
-                return Instruction(at, size, f"add {found[1]}, GOT")
+                return Instruction(at, size, f"add {found[1]}, GOT", folded=True)
         if found := _BASED_X86.search(operands):
             known = self.known.get(found[1])
             if known:
@@ -331,7 +340,7 @@ def _arm(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> I
         value = self.image.word(place)
         if value is not None:
             self.learn(found[1], value, place)
-        return Instruction(at, size, text, f"{mnemonic} {found[1]}, [{PLACE}]", place)
+        return Instruction(at, size, text, f"{mnemonic} {found[1]}, [{PLACE}]", place, True)
     if found := _ADD_PC.match(operands):
         known = self.known.get(found[1])
         # the literal lies behind: its word is told by what it makes, not by the distance
@@ -340,15 +349,13 @@ def _arm(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> I
             if self.image.holds(target):
                 self.words[known[1]] = target
                 return Instruction(at, size, text, f"{text} ({PLACE})", target)
-    if mnemonic.startswith("movw") and (found := _TWO.match(operands)):
-        # what a `movt` adds may still be missing, so the value itself is no place
-        if self.image.absolute:
-            whole = f"{mnemonic} {found[1]}, {PLACE}"
-            return self.half(at, size, text, whole, found[1], int(found[2], 0))
-    if mnemonic.startswith("movt") and (found := _TWO.match(operands)):
+    if mnemonic.startswith(("movw", "movt")) and (found := _TWO.match(operands)):
         whole = f"{mnemonic} {found[1]}, {PLACE}"
-        if self.image.absolute:
+        if mnemonic.startswith("movt"):
+            if not self.image.absolute:
+                return Instruction(at, size, text, whole)
             return self.use(at, size, text, whole, found[1], int(found[2], 0) << 16)
+        return self.half(at, size, text, whole, found[1], int(found[2], 0))
     return Instruction(at, size, text)
 
 
@@ -404,8 +411,8 @@ def _ppc(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> I
             if known[1] is not None:
                 first = self.out[known[1]]
                 said = first.template.replace(PLACE, "TOC") or first.text
-                self.out[known[1]] = first._replace(text=said, template="")
-            return Instruction(at, size, f"{mnemonic} {found[1]}, {found[2]}, TOC")
+                self.out[known[1]] = first._replace(text=said, template="", folded=True)
+            return Instruction(at, size, f"{mnemonic} {found[1]}, {found[2]}, TOC", folded=True)
         return self.use(at, size, text, whole, found[2], int(found[3], 0))
     if found := _OFFSET.search(operands):
         whole = f"{mnemonic} {_cut(operands, found, 1)}"
@@ -443,8 +450,8 @@ def _mips(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> 
             if known[1] is not None:
                 first = self.out[known[1]]
                 said = first.template.replace(PLACE, "gp") or first.text
-                self.out[known[1]] = first._replace(text=said, template="")
-            return Instruction(at, size, whole.replace(PLACE, "gp"))
+                self.out[known[1]] = first._replace(text=said, template="", folded=True)
+            return Instruction(at, size, whole.replace(PLACE, "gp"), folded=True)
         return self.use(at, size, text, whole, found[2], int(found[3], 0))
     if found := _OFFSET.search(operands):
         whole = f"{mnemonic} {_cut(operands, found, 1)}"

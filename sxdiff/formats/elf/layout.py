@@ -4,11 +4,13 @@ Source: System V ABI (gABI) 4.1, chapters 4 and 5, and its 2001 update for large
 (SHN_XINDEX, e_shnum 0, PN_XNUM).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.functions import function_starts
 from sxdiff.formats.elf.symbols import Strings, named_symbols, symbols_by_section
 from sxdiff.model import Blob, FormatError, LimitError, Limits, Symbol
 
@@ -16,6 +18,8 @@ MOST_SECTIONS = 1 << 20
 """Sections or segments of one file (gcc -ffunction-sections on huge sources reaches 10^5)."""
 MOST_NAMES = 64 << 20
 """Bytes of all section names together; overlapping names could ask for far more."""
+NEAR = 32
+"""Symbols before a place that are asked whether they cover it; outer ones may start earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,8 @@ class ElfFile:
     kept: dict[str, object] = field(default_factory=dict)
     """What modules keep between their sections, each under its own name."""
     _symbols: Mapping[int, tuple[Symbol, ...]] | None = None
-    _places: tuple[list[int], list[Section]] | None = None
+    _places: tuple[Sequence[int], Sequence[int]] | None = None
+    _functions: Sequence[int] | None = None
     _names: dict[int, list[str]] = field(default_factory=dict)
 
     def content(self, section: Section) -> Blob:
@@ -175,17 +180,54 @@ class ElfFile:
 
     def place_of(self, address: int) -> tuple[Section, int] | None:
         """The section that holds `address` when the file is loaded, and the offset in it."""
+        index = self._holder(address)
+        if index is None:
+            return None
+        section = self.layout.sections[index]
+        return section, address - section.address
+
+    def _holder(self, address: int) -> int | None:
         if self._places is None:
             held = sorted(
-                (section for section in self.layout.sections if section.is_loaded),
-                key=lambda section: section.address,
+                (section.address, index)
+                for index, section in enumerate(self.layout.sections)
+                if section.is_loaded
             )
-            self._places = [section.address for section in held], held
-        starts, held = self._places
+            self._places = [at for at, _ in held], [index for _, index in held]
+        starts, indexes = self._places
         found = bisect_right(starts, address) - 1
-        if found < 0 or address >= held[found].address + held[found].size:
+        if found < 0:
             return None
-        return held[found], address - held[found].address
+        section = self.layout.sections[indexes[found]]
+        return indexes[found] if address < section.address + section.size else None
+
+    def name_at(self, address: int) -> str | None:
+        """What lies at `address`, as `symbol+0x8`, or `function 12` in code without symbols;
+        None where it has no name."""
+        index = self._holder(address)
+        if index is None:
+            return None
+        section = self.layout.sections[index]
+        named = self.name_in(index, address - section.address)
+        if named or not section.flags & schema.SHF_EXECINSTR:
+            return named
+        if self._functions is None:
+            self._functions = function_starts(self.blob, self.layout)
+        found = bisect_right(self._functions, address) - 1
+        if found < 0:
+            return None
+        rest = address - self._functions[found]
+        return f"function {found}" + (f"+{rest:#x}" if rest else "")
+
+    def name_in(self, index: int, at: int) -> str | None:
+        """The symbol that covers offset `at` of section `index`, with the offset in it."""
+        symbols = self.symbols(index)
+        last = bisect_right(symbols, at, key=lambda symbol: symbol.at)
+        for symbol in reversed(symbols[max(0, last - NEAR) : last]):
+            if at < symbol.at + symbol.size:
+                rest = at - symbol.at
+                return symbol.name + (f"+{rest:#x}" if rest else "")
+        return None
 
     def told_address(self, address: int) -> str:
         """An address as `.text+0x10`; the bare number where no section holds it."""

@@ -1,10 +1,10 @@
 """Notes: each by its owner and type, with the content of those that are known.
 
 Source: gABI 4.1, chapter 5, "Note Section"; Linux Extensions to gABI (NT_GNU_PROPERTY_TYPE_0);
-x86-64 psABI 1.0, AArch64 and RISC-V ELF specifications for their properties; binutils' documentation
-of build-id; systemd's "Package Metadata for Executable Files" and "ELF Note dlopen"; SystemTap's
-"UserSpaceProbeImplementation"; Go's `cmd/internal/buildid`; the Watermark specification
-(annobin) for .gnu.build.attributes; Linux' `include/linux/elfnote.h`, Xen's `elfnote.h`.
+x86-64 psABI 1.0, AArch64 and RISC-V ELF specifications for their properties; binutils'
+documentation of build-id; systemd's "Package Metadata for Executable Files" and "ELF Note
+dlopen"; SystemTap's "UserSpaceProbeImplementation"; Go's `cmd/internal/buildid`; the Watermark
+specification (annobin) for .gnu.build.attributes; Linux' `include/linux/elfnote.h`.
 """
 
 import struct

@@ -7,9 +7,10 @@ Source: gABI 4.1, "Symbol Table" and "Relocation"; the psABIs of x86-64, AArch64
 and s390x for the sizes of a PLT's header and entries; OpenPOWER ELFv2 for `st_other`.
 """
 
+import re
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -26,15 +27,17 @@ from sxdiff.formats.elf.instructions import (
     EM_X86_64,
 )
 from sxdiff.formats.elf.layout import ElfFile, Section
-from sxdiff.formats.elf.symbols import Strings
+from sxdiff.formats.elf.symbols import Strings, symbol_rows
 from sxdiff.model import FormatError
 
 MOST = 1 << 20
 """Symbols or relocations of one table that are read; of a larger one, none."""
 SLOT_BYTES = 1 << 20
 """Size up to which a table of addresses or of stubs is read."""
-SHF_ALLOC, SHF_EXECINSTR, SHF_TLS = 0x2, 0x4, 0x400
+SHF_ALLOC, SHF_EXECINSTR = 0x2, 0x4
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 0, 1, 2, 10
+HASH = re.compile(r"17h[0-9a-f]{16}E$")
+"""What rustc puts behind a name: other for each build of a crate with other options."""
 CODE = frozenset({STT_FUNC, STT_GNU_IFUNC})
 
 Said: TypeAlias = tuple[str, tuple[tuple[str, int], ...]]
@@ -57,6 +60,7 @@ class RawSymbol(NamedTuple):
     size: int
     type: int
     bind: int
+    other: int
     owner: int
     file: str
 
@@ -71,19 +75,24 @@ class Relocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A named stretch of a section's code; `known` ones are functions of the symbol table."""
+    """A named stretch of a section's code; `known` ones are functions of the symbol table.
+
+    `padding` bytes lie before it.
+    """
 
     at: int
     size: int
     name: str
     known: bool
+    padding: int = 0
 
 
 class References:
     """The places of one file; everything is read when first asked for."""
 
-    def __init__(self, elf: ElfFile) -> None:
+    def __init__(self, elf: ElfFile, padding: "re.Pattern[bytes]") -> None:
         self._elf = elf
+        self._padding = padding
         self.layout = elf.layout
         self._extents: dict[int, Sequence[Extent]] = {}
         self._objects: dict[int, tuple[Sequence[int], Sequence[RawSymbol]]] = {}
@@ -91,9 +100,7 @@ class References:
         spans = [
             (section.address, section.address + section.size, index)
             for index, section in enumerate(self.layout.sections)
-            if section.flags & SHF_ALLOC
-            and section.size
-            and not (section.flags & SHF_TLS and section.type == schema.SHT_NOBITS)
+            if section.is_loaded
         ]
         self._spans = sorted(spans) if self.layout.type != schema.ET_REL else []
         self._starts = [start for start, _, _ in self._spans]
@@ -130,47 +137,27 @@ class References:
         layout = self.layout
         section = layout.sections[index]
         linked = self._elf.linked(section)
-        fields = schema.SYMBOL_64 if layout.width == 64 else schema.SYMBOL_32
-        table = layout.table(fields)
-        if linked is None or section.size // table.size > MOST:
+        if linked is None or section.size > MOST * 24:
             return []
-        order = [
-            table.index(name) for name in ("st_name", "st_value", "st_size", "st_info", "st_shndx")
-        ]
-        name_at, value_at, size_at, info_at, owner_at = order
         strings = Strings(self._elf.content(linked))
-        data = self._elf.content(section).read()
-        wide = self._wide(index)
         out: list[RawSymbol] = []
         file = ""
-        for number, row in enumerate(
-            table.row.iter_unpack(data[: len(data) - len(data) % table.size])
+        content = self._elf.content(section)
+        for name_at, stored, size, info, other, place in symbol_rows(
+            self._elf.blob, layout, index, content
         ):
-            name = strings.text(row[name_at]) if row[name_at] else ""
-            kind, bind, owner = row[info_at] & 15, row[info_at] >> 4, row[owner_at]
-            if owner == schema.SHN_XINDEX and wide:
-                order_name = "<I" if layout.order == "<" else ">I"
-                at = number * 4
-                owner = struct.unpack_from(order_name, wide, at)[0] if at + 4 <= len(wide) else 0
-            elif owner >= schema.SHN_LORESERVE:
-                owner = 0
-            if owner >= len(layout.sections):
-                owner = 0
+            name = strings.text(name_at) if name_at else ""
+            kind, bind = info & 15, info >> 4
+            owner = place if 0 < place < len(layout.sections) else 0
+            if kind == schema.STT_SECTION and owner:
+                name = layout.sections[owner].name
             if kind == schema.STT_FILE:
                 file = name
-            value = row[value_at]
+            value = stored
             if layout.machine == EM_ARM and kind in CODE:
                 value &= ~1  # bit 0 says Thumb, it is no part of the address
-            out.append(
-                RawSymbol(name, value, row[size_at], kind, bind, owner, "" if bind else file)
-            )
+            out.append(RawSymbol(name, value, size, kind, bind, other, owner, "" if bind else file))
         return out
-
-    def _wide(self, index: int) -> bytes:
-        for section in self.layout.sections:
-            if section.type == schema.SHT_SYMTAB_SHNDX and section.link == index:
-                return self._elf.content(section).read()
-        return b""
 
     @cached_property
     def _by_section(self) -> Mapping[int, Sequence[tuple[int, RawSymbol]]]:
@@ -227,17 +214,26 @@ class References:
                 continue  # an alias, or an entry inside of another function
             start = max(at, end)
             if start > end:
-                yield Extent(end, start - end, f"after {before}", False)
+                yield self._between(section, end, start, before)
             yield Extent(start, reach - start, name, True)
             end, before = reach, name
-        if end < section.size:
-            yield Extent(end, section.size - end, f"after {before}" if found else "", False)
+        if not found:
+            yield Extent(0, section.size, section.name, False)
+        elif end < section.size:
+            yield self._between(section, end, section.size, before)
+
+    def _between(self, section: Section, start: int, end: int, before: str) -> Extent:
+        """What lies between two functions: padding, then perhaps code without a name."""
+        data = self._elf.content(section).read(start, end - start)
+        found = self._padding.match(data)
+        padding = found.end() if found else 0
+        return Extent(start + padding, len(data) - padding, f"after {before}", False, padding)
 
     def relocations(self, index: int) -> Sequence[Relocation]:
         """The relocations of a relocatable file's section `index`, in order of their places."""
         out: list[Relocation] = []
         for section in self.layout.sections:
-            if section.type in (schema.SHT_REL, schema.SHT_RELA) and section.row[7] == index:
+            if section.type in (schema.SHT_REL, schema.SHT_RELA) and section.info == index:
                 out += self._relocations(section)
         return sorted(out, key=lambda one: one.at)
 
@@ -252,7 +248,7 @@ class References:
         symbols = self.symbols
         if self.layout.sections[linked].type == schema.SHT_DYNSYM:
             symbols = self._dynamic(linked)
-        none = RawSymbol("", 0, 0, 0, 0, 0, "")
+        none = RawSymbol("", 0, 0, 0, 0, 0, 0, "")
         try:
             data = self._elf.content(section).read()
         except FormatError:
@@ -322,9 +318,8 @@ class References:
             except FormatError:
                 data = b""
             self._words[index] = data
-        order = "little" if self.layout.order == "<" else "big"
         raw = data[at : at + size]
-        return int.from_bytes(raw, order) if len(raw) == size else None  # type: ignore[arg-type]  # one of two literals
+        return int.from_bytes(raw, self.layout.byteorder) if len(raw) == size else None
 
     @cached_property
     def _stubs(self) -> Mapping[int, str]:
@@ -391,18 +386,17 @@ class References:
         section = self.layout.sections[index]
         if section.flags & SHF_EXECINSTR:
             extents = self.extents(index)
-            if not any(extent.known for extent in extents):
-                return self._named(index, at) or (section.name, ((section.name, at),))
             number = bisect_right(extents, at, key=lambda extent: extent.at) - 1
             extent = extents[max(number, 0)]
             offset = at - extent.at
             if self.layout.machine == EM_PPC64 and offset == 8 and extent.known:
                 offset = 0  # the local entry: behind two instructions that set r2
-            if (index, extent.name) == here and offset:
-                return "here", ((extent.name, offset),)
-            if offset == 0:
-                return extent.name, ()
-            return f"in {extent.name}", ((extent.name, offset),)
+            if (index, extent.name) == here and (offset or not extent.known):
+                return "here", (("", offset),)
+            name = HASH.sub("", extent.name)
+            if offset == 0 and extent.known:
+                return name, ()
+            return f"in {name}", ((extent.name, offset),)
         if section.name.startswith(".got"):
             slot = self._slot(section.address + at, here)
             if slot:
@@ -416,10 +410,7 @@ class References:
         found = self._slots.get(value)
         if found and found.symbol.name:
             return f"got {found.symbol.name}", ()
-        if found and found.addend:
-            target = found.addend
-        else:
-            target = self.word(value) or 0
+        target = found.addend if found and found.addend else self.word(value) or 0
         place = self.address(target) if target else None
         if place is None or self.layout.sections[place[0]].name.startswith(".got"):
             return None
@@ -469,6 +460,3 @@ def _unique(symbols: Sequence[RawSymbol]) -> list[str]:
         met.setdefault(unique, 1)
         out.append(unique)
     return out
-
-
-Held: TypeAlias = Callable[[int], bool]

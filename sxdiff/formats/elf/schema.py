@@ -27,7 +27,7 @@ SHN_LORESERVE, SHN_ABS, SHN_COMMON, SHN_XINDEX = 0xFF00, 0xFFF1, 0xFFF2, 0xFFFF
 PN_XNUM = 0xFFFF
 ET_REL = 1
 EM_386, EM_MIPS, EM_ARM, EM_X86_64, EM_AARCH64, EM_RISCV = 3, 8, 40, 62, 183, 243
-PT_NULL = 0
+PT_NULL, PT_NOTE = 0, 4
 STT_SECTION, STT_FILE, STT_TLS = 3, 4, 6
 
 Row: TypeAlias = tuple[int, ...]
@@ -129,8 +129,24 @@ COMPRESSION_HEADER_64 = (
 
 # struct codes of the gABI's types (its figure 4-2), 32-bit and 64-bit class
 _CODES: Mapping[int, Mapping[str, str]] = {
-    32: {"Byte": "B", "Half": "H", "Word": "I", "Xword": "I", "Sxword": "i", "Addr": "I", "Off": "I"},
-    64: {"Byte": "B", "Half": "H", "Word": "I", "Xword": "Q", "Sxword": "q", "Addr": "Q", "Off": "Q"},
+    32: {
+        "Byte": "B",
+        "Half": "H",
+        "Word": "I",
+        "Xword": "I",
+        "Sxword": "i",
+        "Addr": "I",
+        "Off": "I",
+    },
+    64: {
+        "Byte": "B",
+        "Half": "H",
+        "Word": "I",
+        "Xword": "Q",
+        "Sxword": "q",
+        "Addr": "Q",
+        "Off": "Q",
+    },
 }
 
 
@@ -171,7 +187,7 @@ def names(field: str, machine: int) -> Mapping[int, str]:
     """The names of a field's values; some depend on `machine` (an e_machine)."""
     from elftools.elf import enums  # noqa: PLC0415 - start-up time: only differing ELF files need it
 
-    of_machine = {
+    of_machine: Mapping[str, Mapping[int, Mapping[str, int]]] = {
         "sh_type": {
             8: enums.ENUM_SH_TYPE_MIPS,
             40: enums.ENUM_SH_TYPE_ARM,
@@ -219,6 +235,8 @@ def names(field: str, machine: int) -> Mapping[int, str]:
         # `_default_` is pyelftools' own; LO/HI/NUM name the bounds of ranges, not values
         if isinstance(value, int) and not name.endswith(("_NUM", "_LOOS", "_HIOS", "_LOPROC")):
             out.setdefault(value, name)
+    if field == "d_tag":  # bounds of ranges that are tags too
+        out |= {32: "DT_PREINIT_ARRAY", 0x7FFFFFFF: "DT_FILTER"}
     return out
 
 

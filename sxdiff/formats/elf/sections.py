@@ -3,7 +3,21 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from sxdiff.formats.elf import code
+from sxdiff.formats.elf.attributes import attributes
+from sxdiff.formats.elf.debug_links import debug_link
+from sxdiff.formats.elf.dynamic import dynamic
+from sxdiff.formats.elf.frames import frames
+from sxdiff.formats.elf.go_build_info import go_build_info
+from sxdiff.formats.elf.groups import section_group
 from sxdiff.formats.elf.layout import ElfFile
+from sxdiff.formats.elf.notes import notes
+from sxdiff.formats.elf.pointers import pointers
+from sxdiff.formats.elf.relocations import relocations
+from sxdiff.formats.elf.rust_metadata import rust_metadata
+from sxdiff.formats.elf.string_table import string_table
+from sxdiff.formats.elf.symbol_table import symbol_table
+from sxdiff.formats.elf.versions import defined_versions, needed_versions, versions_of_symbols
 from sxdiff.model import Inside, Listing
 
 Teller: TypeAlias = Callable[[ElfFile, int], Inside | Listing | None]
@@ -13,7 +27,24 @@ It is asked for every section of every ELF file that differs, so it looks at the
 header only; what it returns is asked only where the section's bytes differ.
 """
 
-TELLERS: tuple[Teller, ...] = ()
+TELLERS: tuple[Teller, ...] = (
+    code.inside,
+    symbol_table,
+    string_table,
+    notes,
+    dynamic,
+    versions_of_symbols,
+    needed_versions,
+    defined_versions,
+    relocations,
+    pointers,
+    frames,
+    section_group,
+    debug_link,
+    go_build_info,
+    rust_metadata,
+    attributes,
+)
 
 
 def inside(elf: ElfFile, index: int) -> Inside | Listing | None:

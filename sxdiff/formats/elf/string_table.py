@@ -6,8 +6,10 @@ Source: gABI 4.1, chapter 4, "String Table", and SHF_MERGE with SHF_STRINGS; Lin
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.dwarf_strings import STRINGS, label_of_string
 from sxdiff.formats.elf.layout import ElfFile
 from sxdiff.model import Blob, Listing, Row, text_of
 
@@ -37,17 +39,19 @@ def string_table(elf: ElfFile, index: int) -> Listing | None:
     merged = section.flags & schema.SHF_STRINGS and section.entry_size <= 1
     if kind is None and (section.type == schema.SHT_STRTAB or merged):
         kind = "elf.strings"
-    return Listing(kind, _rows) if kind else None
+    return Listing(kind, partial(_rows, elf, section.name)) if kind else None
 
 
-def _rows(blob: Blob) -> Iterator[Row]:
+def _rows(elf: ElfFile, name: str, blob: Blob) -> Iterator[Row]:
     data = blob.read(0, MOST_BYTES)
     if len(data) < blob.size:
         return  # an unpacked section that is larger than its header says: one row
+    # who uses a string of debug information: without it a path is only a path
+    label = label_of_string(elf, name) if name in STRINGS else None
     for found in _STRING.finditer(data):
         raw = found[0]
         if len(raw) > 1 and not raw[0]:
             yield Row((found.start(), len(raw)), "padding")
             continue
         text = text_of(raw[:-1]) if raw.endswith(b"\0") else f"{text_of(raw)} (without an end)"
-        yield Row((found.start(), len(raw)), text)
+        yield Row((found.start(), len(raw)), text, (), label(found.start()) if label else "")

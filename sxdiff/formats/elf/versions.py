@@ -47,9 +47,7 @@ def symbol_versions(elf: ElfFile) -> list[str]:
     nothing where it has no version. Empty where the tables are damaged or missing."""
     try:
         known = _known(elf)
-        section = next(
-            one for one in elf.layout.sections if one.type == schema.SHT_GNU_VERSYM
-        )
+        section = next(one for one in elf.layout.sections if one.type == schema.SHT_GNU_VERSYM)
         content = elf.content(section)
         if content.size > 2 * MOST_SYMBOLS:
             return []
@@ -136,9 +134,7 @@ def _needed_facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Membe
             yield Fact("elf.version_needed.vn_cnt", count, (at + 2, 2), library, derived=True)
             yield _place("vn_file", (at + 4, 4), library, blob)
             yield Fact("elf.version_needed.vn_aux", first, (at + 8, 4), library, derived=True)
-            yield Fact(
-                "elf.version_needed.vn_next", following, (at + 12, 4), library, derived=True
-            )
+            yield Fact("elf.version_needed.vn_next", following, (at + 12, 4), library, derived=True)
             continue
         name = names.unique(f"{file} {version}")
         flags = schema.flags_text(row[1], FLAGS)

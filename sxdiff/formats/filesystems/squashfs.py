@@ -6,14 +6,15 @@ Format" (D. Oberhollenzer), chapters 2 to 10.
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.filesystems.packed import UNPACK, Unpack
-from sxdiff.formats.filesystems.tree import Cursor, Paths, zeros
-from sxdiff.formats.record import Field, Raw, Record, hexadecimal, named, utc
+from sxdiff.formats.filesystems.tree import Cursor, Metadata, Named, Paths, zeros
+from sxdiff.formats.record import Field, Record, hexadecimal, named, utc
+from sxdiff.formats.xattr import xattr_value
 from sxdiff.model import (
     Blob,
     Fact,
@@ -22,7 +23,6 @@ from sxdiff.model import (
     LimitError,
     Limits,
     Member,
-    Scalar,
     text_of,
 )
 
@@ -36,6 +36,7 @@ METADATA = 8 << 10
 MOST_METADATA = 256 << 20
 STORED_METADATA, STORED_DATA = 1 << 15, 1 << 24
 LARGEST_BLOCK = 1 << 20
+LARGEST_XATTR = 64 << 10
 KEPT_FRAGMENTS = 4
 
 SUPERBLOCK = Record(
@@ -81,10 +82,9 @@ ELSEWHERE = 0x100
 
 
 class Inode(NamedTuple):
-    """One inode: its bytes, and what the tree and the content need of it."""
+    """One inode: what it says, and what the tree and the content need of it."""
 
-    raw: bytes
-    facts: tuple[Fact, ...]
+    told: Metadata
     kind: int
     number: int
     start: int
@@ -218,15 +218,7 @@ class _Image:
 
     def metadata(self, at: int, offset: int, size: int) -> bytes:
         """`size` unpacked bytes from `offset` in the block at `at` on."""
-        out = b""
-        while True:
-            data, following = self._block(at)
-            out += data[offset : offset + size - len(out)]
-            if len(out) >= size:
-                return out
-            if not data or following <= at:
-                raise FormatError("metadata ends early", at)
-            at, offset = following, 0
+        return _Reader(self._block, at, offset).take(size)
 
     def identity(self, index: int) -> int:
         """A user's or group's number."""
@@ -240,22 +232,19 @@ class _Image:
             return
         if 16 * index + 16 > len(self._xattr_ids):
             raise FormatError("attributes outside their table")
-        reference, count, size = struct.unpack_from("<QII", self._xattr_ids, 16 * index)
-        if size > 1 << 20 or count * 8 > size:
+        reference, count, _ = struct.unpack_from("<QII", self._xattr_ids, 16 * index)
+        # the size is that of a list of names with their prefixes, not that of what is stored
+        if count > 1 << 16:
             raise FormatError("attributes without end")
-        data = self.metadata(self._xattrs + (reference >> 16), reference & 0xFFFF, size)
-        reader = Cursor("squashfs.xattr", data)
+        reader = _Reader(self._block, self._xattrs + (reference >> 16), reference & 0xFFFF)
         for _ in range(count):
-            kind = reader.number(2)
-            name = reader.take(reader.number(2))
-            value = reader.take(reader.number(4))
+            kind, size = struct.unpack("<HH", reader.take(4))
+            name = reader.take(size)
+            value = _value(reader)
             if kind & ELSEWHERE:
                 place = int.from_bytes(value, "little")
-                where = self._xattrs + (place >> 16), place & 0xFFFF
-                size = int.from_bytes(self.metadata(*where, 4), "little")
-                if size > 1 << 20:
-                    raise FormatError("attribute without end")
-                value = self.metadata(*where, 4 + size)[4:]
+                start = self._xattrs + (place >> 16)
+                value = _value(_Reader(self._block, start, place & 0xFFFF))
             prefix = XATTR_PREFIXES.get(kind & 0xFF, f"{kind & 0xFF}.")
             yield prefix + text_of(name), value
 
@@ -266,40 +255,36 @@ class _Image:
         basic = kind - EXTENDED if kind > EXTENDED else kind
         if basic not in TYPES:
             raise FormatError(f"inode of type {kind}", at)
-        size = SIZES[kind]
-        head = self.metadata(at, offset, size)
+        reader = _Reader(self._block, at, offset)
+        raw = reader.take(SIZES[kind])
         more = 0
         if basic == FILE:
-            length, fragment = struct.unpack_from(*LENGTHS[kind], head)
+            long = kind > EXTENDED
+            length = int.from_bytes(raw[24:32] if long else raw[28:32], "little")
+            fragment = int.from_bytes(raw[44:48] if long else raw[20:24], "little")
             if fragment == NO_FRAGMENT:
                 length += self.block_size - 1
             more = 4 * (length // self.block_size)
         elif basic == SYMLINK:
-            more = int.from_bytes(head[20:24], "little") + 4 * (kind > EXTENDED)
-        elif kind == DIRECTORY + EXTENDED:
-            more = self._index_size(at, offset + size, int.from_bytes(head[32:34], "little"))
+            more = int.from_bytes(raw[20:24], "little") + 4 * (kind > EXTENDED)
         if more > MOST_METADATA:
             raise LimitError(f"inode of {more} bytes", at)
-        raw = self.metadata(at, offset, size + more)
+        raw += reader.take(more)
+        if kind == DIRECTORY + EXTENDED:
+            indexes = []
+            for _ in range(int.from_bytes(raw[32:34], "little")):
+                entry = reader.take(12)
+                name = int.from_bytes(entry[8:12], "little") + 1
+                if name > 256:
+                    raise FormatError("name of more than 256 bytes", at)
+                indexes.append(entry + reader.take(name))
+            raw += b"".join(indexes)
         return self._told(raw, kind, basic)
 
-    def _index_size(self, at: int, offset: int, count: int) -> int:
-        size = 0
-        for _ in range(count):
-            entry = self.metadata(at, offset + size - 0, 12) if offset + size < METADATA else None
-            if entry is None:
-                data = self.metadata(at, 0, offset + size + 12)
-                entry = data[offset + size :]
-            size += 12 + int.from_bytes(entry[8:12], "little") + 1
-            if size > MOST_METADATA:
-                raise LimitError("index of a directory without end", at)
-        return size
-
     def _told(self, raw: bytes, kind: int, basic: int) -> Inode:
-        """The inode with users and attributes behind it, and a fact for each field."""
+        """The inode's fields, with users and attributes for the numbers that stand for them."""
         users = self.identity(int.from_bytes(raw[4:6], "little"))
         groups = self.identity(int.from_bytes(raw[6:8], "little"))
-        appended = users.to_bytes(4, "little") + groups.to_bytes(4, "little")
         cursor = Cursor("squashfs.inode", raw)
         long = kind > EXTENDED
 
@@ -358,18 +343,16 @@ class _Image:
                 cursor.tell("device", _device(cursor.number(4)), 4)
             if long:
                 xattr = field("xattr_index", 4)
-        facts = cursor.facts
-        at = len(raw)
-        facts.append(Fact("squashfs.inode.uid", users, (at, 4)))
-        facts.append(Fact("squashfs.inode.gid", groups, (at + 4, 4)))
-        for name, value in self.xattrs(xattr):
-            encoded = name.encode() + b"\0" + value + b"\0"
-            span = at + len(appended), len(encoded)
-            facts.append(Fact("squashfs.inode.xattr", text_of(value), span, name))
-            appended += encoded
-        return Inode(
-            raw + appended, tuple(facts), basic, number, start, size, offset, fragment, blocks
-        )
+        more: list[Named] = [
+            ("squashfs.inode.uid", "", users, users.to_bytes(4, "little")),
+            ("squashfs.inode.gid", "", groups, groups.to_bytes(4, "little")),
+        ]
+        more += [
+            ("squashfs.inode.xattr", name, xattr_value(name, value), value + b"\0")
+            for name, value in self.xattrs(xattr)
+        ]
+        told = Metadata.of(raw, cursor.facts, more)
+        return Inode(told, basic, number, start, size, offset, fragment, blocks)
 
     def entries(self, inode: Inode) -> Iterator[tuple[bytes, int]]:
         """The names in a directory and the references to their inodes."""
@@ -432,12 +415,78 @@ class _Image:
         return found
 
 
+class _Reader:
+    """Unpacked metadata from `offset` in the block at `at` on."""
+
+    def __init__(self, block: Callable[[int], tuple[bytes, int]], at: int, offset: int) -> None:
+        self._block = block
+        self._at = at
+        self._offset = offset
+
+    def take(self, size: int) -> bytes:
+        """The next bytes."""
+        out: list[bytes] = []
+        while size > 0:
+            data, following = self._block(self._at)
+            piece = data[self._offset : self._offset + size]
+            out.append(piece)
+            size -= len(piece)
+            self._offset += len(piece)
+            if size:
+                if not data:
+                    raise FormatError("metadata ends early", self._at)
+                self._at, self._offset = following, 0
+        return b"".join(out)
+
+
+def _value(reader: _Reader) -> bytes:
+    size = int.from_bytes(reader.take(4), "little")
+    if size > LARGEST_XATTR:
+        raise FormatError(f"attribute of {size} bytes")
+    return reader.take(size)
+
+
 SIZES = {1: 32, 2: 32, 3: 24, 4: 24, 5: 24, 6: 20, 7: 20}
 SIZES |= {8: 40, 9: 56, 10: 24, 11: 28, 12: 28, 13: 24, 14: 24}
 """Bytes of an inode by its type, without what its own fields announce."""
-LENGTHS = {FILE: ("<28xI", 0), FILE + EXTENDED: ("<24xQ", 0)}
 
 
 def _device(number: int) -> str:
     """new_encode_dev of Linux: twelve bits of major between the halves of minor."""
     return f"{number >> 8 & 0xFFF}:{number & 0xFF | number >> 12 & 0xFFF00}"
+
+
+def _tree(image: _Image) -> Iterator[Fact | Member]:
+    """Every file below the root: its inode, and its content where it has one."""
+    paths = Paths()
+    met: dict[int, str] = {}
+    root = image.inode(image.root)
+    if root.kind != DIRECTORY:
+        raise FormatError("root is no directory", 32)
+    yield from root.told.parts("/", "squashfs")
+    # directories that are open, innermost last; without recursion
+    open_ones = [("", image.entries(root))]
+    while open_ones:
+        folder, entries = open_ones[-1]
+        entry = next(entries, None)
+        if entry is None:
+            open_ones.pop()
+            continue
+        path = paths.below(folder, entry[0], len(open_ones))
+        inode = image.inode(entry[1])
+        if inode.kind == DIRECTORY:
+            yield from inode.told.parts(path, "squashfs")
+            open_ones.append((path, image.entries(inode)))
+            continue
+        first = met.setdefault(inode.number, path)
+        if first != path:
+            yield Fact("squashfs.hard_link", first, name=path)
+            continue
+        yield from inode.told.parts(path, "squashfs")
+        if inode.kind == FILE:
+            packed = sum(word & ~STORED_DATA for word in inode.blocks)
+            if packed:
+                span = inode.start, packed
+                yield Fact("squashfs.data", digest_of(image.blob.part(*span)), span, path, True)
+            if inode.size:
+                yield Member(path, partial(image.content, inode))

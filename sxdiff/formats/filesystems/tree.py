@@ -1,16 +1,22 @@
 """What the file systems share: paths that stay unique, contents that stay bounded."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from sxdiff.formats.record import Raw
-from sxdiff.model import Fact, FormatError, LimitError, Scalar, text_of
+from sxdiff.model import Fact, FormatError, Inside, LimitError, Member, Scalar, text_of
 
 MOST_FILES = 1 << 20
 DEEPEST = 256
 """Nesting of directories; PATH_MAX of Linux allows some 2,000."""
 LONGEST_PATH = 4096
 ZEROS = bytes(1 << 16)
+
+
+Named: TypeAlias = tuple[str, str, Scalar, bytes]
+"""Kind, name and value of a fact, and the bytes that say it."""
 
 
 class Paths:
@@ -57,6 +63,50 @@ def zeros(size: int) -> Iterator[bytes]:
     while size > 0:
         yield ZEROS[: min(size, len(ZEROS))]
         size -= len(ZEROS)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What one file says of itself: a record of its own meaning, and its layout apart.
+
+    Where a file grows, the offsets of all that lie behind it move. So they are no part of the
+    record, which stays equal then, but one text.
+    """
+
+    record: bytes
+    facts: tuple[Fact, ...]
+    layout: str
+
+    @classmethod
+    def of(cls, raw: bytes, facts: Iterable[Fact], more: Iterable[Named] = ()) -> "Metadata":
+        """From a file's `raw` metadata, facts that tell all of it, and what is told elsewhere:
+        kind, name, value and bytes of each."""
+        record = b""
+        told: list[Fact] = []
+        layout: list[str] = []
+        for fact in facts:
+            if fact.derived:
+                layout.append(f"{fact.kind.rpartition('.')[2]}={fact.value}")
+                continue
+            assert fact.at is not None  # noqa: S101 - facts of a record have spans
+            start, size = fact.at
+            told.append(replace(fact, at=(len(record), size)))
+            record += raw[start : start + size]
+        for kind, name, value, data in more:
+            told.append(Fact(kind, value, (len(record), len(data)), name))
+            record += data
+        return cls(record, tuple(told), " ".join(layout))
+
+    def parts(self, path: str, format_name: str, kind: str = "inode") -> Iterator[Fact | Member]:
+        """The record as a member `path` of a `kind`, and its layout."""
+        yield Member(
+            path,
+            lambda: iter((self.record,)),
+            kind=kind,
+            inside=Inside(f"{format_name}.{kind}", lambda _: iter(self.facts)),
+        )
+        if self.layout:
+            yield Fact(f"{format_name}.layout", self.layout, name=path, derived=True)
 
 
 class Cursor:

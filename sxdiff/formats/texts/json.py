@@ -41,7 +41,9 @@ IDENTITIES: tuple[tuple[str, ...], ...] = (
 )
 """Keys that name an object of a list, where each object has them and no two have the same."""
 LONGEST_NAME = 200
-_START = re.compile(rb"[ \t\r\n]*(?:\{[ \t\r\n]*[\"}]|\[[ \t\r\n]*(?:[\[{\"\]0-9]|-[0-9]|true|false|null))")
+_START = re.compile(
+    rb"[ \t\r\n]*(?:\{[ \t\r\n]*[\"}]|\[[ \t\r\n]*(?:[\[{\"\]0-9]|-[0-9]|true|false|null))"
+)
 
 
 class Json:
@@ -207,9 +209,7 @@ class _Document:
                 text = key + text_of(self.raw[item.at[0] : at])
             yield Row((start - base, at - start), "  " * depth + text, label=label)
 
-    def _below(
-        self, item: Value, depth: int, label: str
-    ) -> Iterable[tuple[Value, str, int, str]]:
+    def _below(self, item: Value, depth: int, label: str) -> Iterable[tuple[Value, str, int, str]]:
         for _, (start, size), below in item.members:
             yield below, f"{text_of(self.raw[start : start + size])}: ", depth, label
         for number, below in enumerate(item.items):

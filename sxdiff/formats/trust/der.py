@@ -14,7 +14,17 @@ from typing import NamedTuple
 
 from sxdiff.formats.texts.pieces import Names
 from sxdiff.formats.trust.identifiers import IDENTIFIERS
-from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Limits, Member, Scalar, text_of
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Inside,
+    LimitError,
+    Limits,
+    Member,
+    Scalar,
+    text_of,
+)
 
 LARGEST = 64 << 20
 """Bytes of one document that are read at once."""
@@ -297,7 +307,9 @@ class Tree:
             if part.name:  # what is called so has a type that the name does not say
                 told = f"{self.label(one)} {told}"
             head = self.raw[one.at : pair.at].hex()
-            yield Fact(f"{self.format}.length", head, (one.at, pair.at - one.at), path, derived=True)
+            yield Fact(
+                f"{self.format}.length", head, (one.at, pair.at - one.at), path, derived=True
+            )
             yield Fact(kind, told, (pair.at, pair.end - pair.at), path, part.derived)
         elif one.constructed and (part.group or self._is_extension(one)):
             inside = Inside(self.format, lambda content: inside_of(self.format, content, part))
@@ -402,9 +414,7 @@ def inside_of(format_name: str, content: Blob, part: Part) -> Iterator[Fact | Me
     yield from Tree(format_name, raw, content).parts(root(raw), part.shape)
 
 
-def document(
-    format_name: str, blob: Blob, part: Part, limits: Limits
-) -> Iterator[Fact | Member]:
+def document(format_name: str, blob: Blob, part: Part, limits: Limits) -> Iterator[Fact | Member]:
     """All of a stream that is one value: one member with its parts, so that what follows from
     others is told as a consequence of them."""
     if blob.size > min(LARGEST, limits.member_bytes):

@@ -18,7 +18,9 @@ _TYPES = (
     rb"(?:ssh-(?:rsa|dss|ed25519|ed448)|ecdsa-sha2-nistp[0-9]+|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)"
     rb"@openssh\.com)(?:-cert-v01@openssh\.com)?"
 )
-_KEY = re.compile(rb"(?:^|(?<=[ \t]))(" + _TYPES + rb")[ \t]+([A-Za-z0-9+/]{32,}={0,2})(?=[ \t\r\n]|\Z)")
+_KEY = re.compile(
+    rb"(?:^|(?<=[ \t]))(" + _TYPES + rb")[ \t]+([A-Za-z0-9+/]{32,}={0,2})(?=[ \t\r\n]|\Z)"
+)
 _ROW = re.compile(rb"(?:[^\n]*[ \t])?" + _TYPES + rb"[ \t]+AAAA[A-Za-z0-9+/]{28,}")
 
 

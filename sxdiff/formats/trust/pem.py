@@ -23,7 +23,9 @@ _CHECKSUM = re.compile(rb"\r?\n=([A-Za-z0-9+/]{4})\s*\Z")
 _SPACE = b" \t\r\n"
 _PRIVATE = re.compile(rb"(?i)priv(?:ate)?[ _-]?(?:key|exponent)?:")
 _CLEARTEXT = b"PGP SIGNED MESSAGE"
-_INTRODUCED = re.compile(rb"(?:#[^\n]*\n|Bag Attributes|subject=|issuer=|Certificate:|\s|Private-Key)")
+_INTRODUCED = re.compile(
+    rb"(?:#[^\n]*\n|Bag Attributes|subject=|issuer=|Certificate:|\s|Private-Key)"
+)
 
 
 class Pem:
@@ -121,7 +123,9 @@ def _block(raw: bytes, begin: re.Match[bytes], name: str) -> Iterator[Fact | Mem
     label = begin[1]
     private = b"PRIVATE KEY" in label
     start = begin.end() + (raw[begin.end() : begin.end() + 1] == b"\n")
-    closing = re.compile(rb"^[ \t]*-----END " + re.escape(label) + rb"-----[ \t]*\r?$", re.MULTILINE)
+    closing = re.compile(
+        rb"^[ \t]*-----END " + re.escape(label) + rb"-----[ \t]*\r?$", re.MULTILINE
+    )
     end = closing.search(raw, start)
     if end is None and not private:
         raise FormatError("PEM: a block without an end", begin.start())

@@ -6,7 +6,17 @@ algorithms, salts and counts are told; what is encrypted is told by its digest.
 
 from collections.abc import Iterator
 
-from sxdiff.formats.trust.der import INTEGER, OCTET_STRING, OID, SEQUENCE, SET, Part, Shape, document, starts
+from sxdiff.formats.trust.der import (
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    SET,
+    Part,
+    Shape,
+    document,
+    starts,
+)
 from sxdiff.model import Blob, Fact, Limits, Member
 
 SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
@@ -19,7 +29,11 @@ SIGNER = Part(
             Part(INTEGER, "version"),
             Part(0xA0, "subject_key"),
             Part(0x80, "subject_key"),
-            Part(SEQUENCE, "issuer_and_serial", Shape((Part(SEQUENCE, "issuer"), Part(INTEGER, "serial")))),
+            Part(
+                SEQUENCE,
+                "issuer_and_serial",
+                Shape((Part(SEQUENCE, "issuer"), Part(INTEGER, "serial"))),
+            ),
             Part(SEQUENCE, "digest_algorithm"),
             Part(0xA0, "signed_attributes"),
             Part(SEQUENCE, "signature_algorithm"),
@@ -48,8 +62,16 @@ SIGNED = Part(
                                     Part(INTEGER, "version"),
                                     Part(SET, "digest_algorithms"),
                                     Part(SEQUENCE, "encapsulated", group=True),
-                                    Part(0xA0, "certificates", Shape(each=Part(SEQUENCE, "certificate", stream=True))),
-                                    Part(0xA1, "revocations", Shape(each=Part(SEQUENCE, "list", stream=True))),
+                                    Part(
+                                        0xA0,
+                                        "certificates",
+                                        Shape(each=Part(SEQUENCE, "certificate", stream=True)),
+                                    ),
+                                    Part(
+                                        0xA1,
+                                        "revocations",
+                                        Shape(each=Part(SEQUENCE, "list", stream=True)),
+                                    ),
                                     Part(SET, "signers", Shape(each=SIGNER)),
                                 )
                             ),
@@ -65,7 +87,9 @@ MAC = Shape(
         Part(
             SEQUENCE,
             "digest",
-            Shape((Part(SEQUENCE, "algorithm"), Part(OCTET_STRING, "mac", derived=True, whole=True))),
+            Shape(
+                (Part(SEQUENCE, "algorithm"), Part(OCTET_STRING, "mac", derived=True, whole=True))
+            ),
         ),
         Part(OCTET_STRING, "salt", whole=True),
         Part(INTEGER, "iterations"),

@@ -147,7 +147,12 @@ class Revocations:
     def recognises(self, head: bytes) -> bool:
         """Version 2, then the algorithm of the signature."""
         return starts(
-            head, (SEQUENCE, None), (SEQUENCE, None), (INTEGER, b"\1"), (SEQUENCE, None), (OID, None)
+            head,
+            (SEQUENCE, None),
+            (SEQUENCE, None),
+            (INTEGER, b"\1"),
+            (SEQUENCE, None),
+            (OID, None),
         )
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:

@@ -1,0 +1,141 @@
+"""Stanzas of `Field: value` lines: package databases and descriptions.
+
+dpkg's status, control and copyright files, Packages and Release files, METADATA and WHEEL of
+Python packages, MANIFEST.MF of jars, the database of installed packages of apk.
+Source: Debian Policy 5.1 (syntax of control files); Python core metadata 2.3; JAR file
+specification ("JAR Manifest"); apk-tools apk-v2(5) ("installed database").
+"""
+
+import re
+from collections.abc import Iterator
+
+from sxdiff.formats.texts.pieces import Names, entry, lines_of, piece, section
+from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Span, text_of
+
+FIRST = frozenset(
+    b"Package Source Format Origin Archive Suite Manifest-Version Signature-Version "
+    b"Metadata-Version Wheel-Version Package-List Template C P".split()
+)
+"""Names of the field that a file of stanzas starts with."""
+WITH_BODY = frozenset((b"Metadata-Version", b"Wheel-Version"))
+"""One stanza, then a text of any kind (Python core metadata, "Description in the body")."""
+IDENTITIES = (b"Package", b"P", b"Name", b"Files", b"Template", b"License", b"Source")
+"""Fields that name a stanza."""
+_FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*):[ \t]*")
+_END = b" \t\r\n"
+
+
+class Stanzas:
+    """A part for each stanza, a fact for each field."""
+
+    name = "stanza"
+
+    def recognises(self, head: bytes) -> bool:
+        """A field that such files start with, and fields on the next lines."""
+        start = _FIELD.match(head)
+        if not start or start[1] not in FIRST:
+            return False
+        if start[1] in (b"C", b"P"):
+            return head.startswith((b"C:Q1", b"C:Q2", b"P:")) and b"\nV:" in head
+        lines = head.split(b"\n", 24)[:-1]
+        return all(
+            not line.strip(_END) or line[:1] in b" \t#" or _FIELD.match(line) for line in lines
+        )
+
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - texts are bounded
+        """The stanzas in order, named by their package; what is between them is a separator."""
+        raw = blob.read()
+        first = _FIELD.match(raw)
+        if first and first[1] in WITH_BODY:
+            end = _blank(raw)
+            yield from fields(raw[:end])
+            if end < len(raw):
+                yield Member("body", blob.part(end, len(raw) - end), (end, len(raw) - end))
+            return
+        names = Names()
+        for at, end in _stanzas(raw):
+            if at[0] < end:
+                text = raw[at[0] : sum(at)]
+                name = names.unique(_name(text))
+                yield section(blob, at, name, (self.name, "stanza.text"), fields)
+            yield from piece("stanza.blank", raw, sum(at), end, derived=True)
+
+
+def _blank(raw: bytes) -> int:
+    """Where the first empty line starts."""
+    found = re.search(rb"^[ \t]*\r?\n", raw, re.MULTILINE)
+    return found.start() if found else len(raw)
+
+
+def _stanzas(raw: bytes) -> Iterator[tuple[Span, int]]:
+    """Each stanza's span, and where the empty lines behind it end."""
+    start = at = 0
+    blank = False
+    for line_at, size in lines_of(raw):
+        empty = not raw[line_at : line_at + size].strip(_END)
+        if empty and not blank:
+            at = line_at
+        elif blank and not empty:
+            yield (start, at - start), line_at
+            start = line_at
+        blank = empty
+    if not blank:
+        at = len(raw)
+    if start < len(raw):
+        yield (start, at - start), len(raw)
+
+
+def _name(text: bytes) -> str:
+    """What a stanza is about: its package with the architecture, its file, its first field."""
+    found: dict[bytes, bytes] = {}
+    for at, size in lines_of(text):
+        line = text[at : at + size]
+        field = _FIELD.match(line)
+        if field and field[1] not in found:
+            found[field[1]] = line[field.end() :].strip(_END)
+            if field[1] == b"Architecture" and b"Package" in found:
+                break
+        if len(found) > 40:
+            break
+    for identity in IDENTITIES:
+        if identity in found:
+            name = found[identity]
+            if identity == b"Package" and b"Architecture" in found:
+                name += b":" + found[b"Architecture"]
+            return text_of(name)[:200]
+    return text_of(next(iter(found), b"stanza"))
+
+
+def fields(raw: bytes) -> Iterator[Fact]:
+    """The fields of one stanza with their continuation lines."""
+    names = Names()
+    starts: list[tuple[int, re.Match[bytes] | None]] = []
+    end = 0
+    for at, size in lines_of(raw):
+        end = at + size
+        line = raw[at:end]
+        if line[:1] in (b" ", b"\t") and starts:
+            continue  # it continues the field above
+        found = None if line[:1] == b"#" else _FIELD.match(line)
+        if not found and line[:1] != b"#" and line.strip(_END):
+            raise FormatError("stanza: a line is no field", at)
+        starts.append((at, found))
+    directory = file = b""
+    for (at, found), (behind, _) in zip(starts, [*starts[1:], (end, None)], strict=True):
+        if not found:
+            yield from piece("stanza.comment", raw, at, behind, names.unique("comment"))
+            continue
+        value_at = at + found.end()
+        value_end = value_at + len(raw[value_at:behind].rstrip(b"\r\n"))
+        name = found[1]
+        # apk's list of files: a directory F:, its files R:, what follows is of these
+        if name == b"F":
+            directory, file = raw[value_at:value_end], b""
+        elif name == b"R":
+            file = raw[value_at:value_end]
+        of = b"/".join(filter(None, (directory, file))) if name in _OF_FILES else b""
+        label = text_of(name + b" " + of if of else name)
+        yield from entry("stanza", raw, (at, behind - at), names.unique(label), value_at, value_end)
+
+
+_OF_FILES = frozenset((b"F", b"R", b"a", b"Z", b"M"))
