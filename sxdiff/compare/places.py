@@ -175,7 +175,7 @@ class _Map:
     def same(self, at_a: int, at_b: int) -> bool:
         if self._equal:
             return at_a == at_b
-        if at_a < self._head and at_a == at_b:
+        if at_a == at_b and (at_a < self._head or self._a.size == self._b.size):
             return True
         if at_a > self._a.size - self._tail and at_b - at_a == self._b.size - self._a.size:
             return True

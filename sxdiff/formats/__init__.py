@@ -3,13 +3,24 @@
 A new format is one module with a class like `gzip.Gzip` and its line in `FORMATS`.
 """
 
+from sxdiff.formats.archives.apk import Apk
 from sxdiff.formats.archives.ar import Ar
 from sxdiff.formats.archives.cpio import Cpio
+from sxdiff.formats.archives.crx import Crx
 from sxdiff.formats.archives.deb import Deb
+from sxdiff.formats.archives.rpm import Rpm
 from sxdiff.formats.archives.tar import Tar
 from sxdiff.formats.archives.zip import Zip
+from sxdiff.formats.bytecode.beam import Beam
+from sxdiff.formats.bytecode.elc import Elc
+from sxdiff.formats.bytecode.haskell_interface import HaskellInterface
 from sxdiff.formats.bytecode.java_class import JavaClass
+from sxdiff.formats.bytecode.llvm_bitcode import LlvmBitcode
+from sxdiff.formats.bytecode.luac import Luac
+from sxdiff.formats.bytecode.ocaml import Ocaml
 from sxdiff.formats.bytecode.pyc import Pyc
+from sxdiff.formats.bytecode.rmeta import Rmeta
+from sxdiff.formats.bytecode.wasm import Wasm
 from sxdiff.formats.compression.bzip2 import Bzip2
 from sxdiff.formats.compression.gzip import Gzip
 from sxdiff.formats.compression.lz4 import Lz4
@@ -38,9 +49,20 @@ from sxdiff.formats.data.sqlite import Sqlite
 from sxdiff.formats.data.terminfo import Terminfo
 from sxdiff.formats.data.tzif import Tzif
 from sxdiff.formats.data.utmp import Lastlog, Utmp
+from sxdiff.formats.documents.font import Font
+from sxdiff.formats.documents.gif import Gif
+from sxdiff.formats.documents.icc import Icc
+from sxdiff.formats.documents.ico import Ico
+from sxdiff.formats.documents.jpeg import Jpeg
+from sxdiff.formats.documents.ogg import Ogg
 from sxdiff.formats.documents.pdf import Pdf
 from sxdiff.formats.documents.png import Png
+from sxdiff.formats.documents.riff import Riff
+from sxdiff.formats.documents.tiff import Tiff
 from sxdiff.formats.elf.file import Elf
+from sxdiff.formats.filesystems.ext import Ext
+from sxdiff.formats.filesystems.fat import Fat
+from sxdiff.formats.filesystems.iso9660 import Iso9660
 from sxdiff.formats.filesystems.squashfs import Squashfs
 from sxdiff.formats.texts.checksums import Checksums
 from sxdiff.formats.texts.ini import Ini
@@ -68,9 +90,12 @@ FORMATS: tuple[Format, ...] = (
     Elf(),
     Deb(),
     Ar(),
+    Crx(),
+    Rpm(),
     Cpio(),
     Tar(),
     Zip(),
+    Apk(),
     Gzip(),
     Xz(),
     Bzip2(),
@@ -78,7 +103,18 @@ FORMATS: tuple[Format, ...] = (
     Lz4(),
     Lzip(),
     Squashfs(),
+    Iso9660(),
+    Ext(),
+    Fat(),
     Png(),
+    Font(),
+    Gif(),
+    Icc(),
+    Ico(),
+    Jpeg(),
+    Ogg(),
+    Riff(),
+    Tiff(),
     Sqlite(),
     GettextMo(),
     Pdf(),
@@ -119,9 +155,27 @@ FORMATS: tuple[Format, ...] = (
     Lzma(),
     Zlib(),
     JavaClass(),
+    Wasm(),
+    Beam(),
+    Elc(),
+    Luac(),
+    Ocaml(),
+    LlvmBitcode(),
+    HaskellInterface(),
+    Rmeta(),
 )
 
-TEXTS: tuple[Format, ...] = (Spdx(), CycloneDx(), InToto(), Json(), OpenSsh(), Stanzas(), Checksums(), Xml(), Ini())
+TEXTS: tuple[Format, ...] = (
+    Spdx(),
+    CycloneDx(),
+    InToto(),
+    Json(),
+    OpenSsh(),
+    Stanzas(),
+    Checksums(),
+    Xml(),
+    Ini(),
+)
 """Formats of texts in UTF-8, looked for where `FORMATS` knows none and both sides are text. Every
 byte of a text lies in one of its facts: a fact is a piece of the text with its separators."""
 

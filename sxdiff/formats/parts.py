@@ -54,7 +54,7 @@ def lines_part(kind: str, name: str, lines: Callable[[], Iterable[str]]) -> Memb
     The bytes are told beside it, as `packed` of the same name where that holds all of them. The
     lines have no place of their own; text in them is `line_text`.
     """
-    return Member(name, partial(_lines, lines), inside=Listing(kind, _rows))
+    return Member(name, partial(_lines, lines), inside=Listing(kind, line_rows))
 
 
 def line_text(data: bytes) -> str:
@@ -67,7 +67,8 @@ def _lines(lines: Callable[[], Iterable[str]]) -> Iterator[bytes]:
         yield line.replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _rows(blob: Blob) -> Iterator[Row]:
+def line_rows(blob: Blob) -> Iterator[Row]:
+    """The rows of a content that is lines of text."""
     at = 0
     with blob.open() as stream:
         for line in stream:

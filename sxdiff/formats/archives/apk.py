@@ -6,16 +6,18 @@ the files. Each is a stream of its own here, so that its gzip header is told for
 
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 from sxdiff.formats.compression.deflate import inflate
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
+from sxdiff.formats.compression.gzip import Gzip
+from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Limits, Member
 
 MAGIC = b"\x1f\x8b\x08"
 GZIP = 31
 """zlib's window size that stands for a gzip wrapper."""
 SIGNATURE, CONTROL = b".SIGN.", b".PKGINFO\0"
 LARGEST = 1 << 20
-"""Unpacked size of a control segment up to which it is told from another gzipped tar."""
+"""Unpacked size of a first segment, which is told from another gzipped tar by what follows."""
 MOST_SEGMENTS = 16
 
 
@@ -25,19 +27,18 @@ class Apk:
     name = "apk"
 
     def recognises(self, head: bytes) -> bool:
-        """A signature; or control data which another gzip stream follows."""
+        """A signature or control data, which another gzip stream follows."""
         if not head.startswith(MAGIC):
             return False
         inflater = zlib.decompressobj(GZIP)
         try:
             start = inflater.decompress(head, 512)
-            if start.startswith(CONTROL):
-                inflater.decompress(inflater.unconsumed_tail, LARGEST)
+            if not start.startswith((SIGNATURE, CONTROL)):
+                return False
+            inflater.decompress(inflater.unconsumed_tail, LARGEST)
         except zlib.error:
             return False
-        if start.startswith(CONTROL):
-            return inflater.eof and inflater.unused_data.startswith(MAGIC)
-        return start.startswith(SIGNATURE)
+        return inflater.eof and inflater.unused_data.startswith(MAGIC)
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """The streams in their order, found by inflating each."""
@@ -57,10 +58,22 @@ class Apk:
                 raise FormatError(f"more than {MOST_SEGMENTS} streams", at)
             if met[name] > 1:
                 name = f"{name} #{met[name]}"
-            yield Member(name, blob.part(at, size), (at, size))
+            # a signature follows from the control data and a key
+            signature = Inside("gzip", partial(_signature, limits=limits))
+            yield Member(
+                name,
+                blob.part(at, size),
+                (at, size),
+                inside=signature if name == "signature" else None,
+                derived=name == "signature",
+            )
             at += size
         if at < blob.size:
             yield Member("trailing", blob.part(at, blob.size - at), (at, blob.size - at))
+
+
+def _signature(blob: Blob, *, limits: Limits) -> Iterator[Fact | Member]:
+    return Gzip().dissect(blob, limits)
 
 
 def _name(start: bytes) -> str:

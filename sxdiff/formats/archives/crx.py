@@ -4,7 +4,7 @@ Sources: Chromium's components/crx_file/crx3.proto and crx_verifier.cc (version 
 documentation "CRX package format" (version 2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from sxdiff.formats.digest import digest_of
@@ -33,6 +33,7 @@ class Crx:
         yield Fact("crx.magic", MAGIC.decode(), (0, 4))
         yield Fact("crx.version", version, (4, 4))
         size = int.from_bytes(blob.part(8, 4).read(), "little")
+        parts: Callable[[Blob], Iterator[Fact]]
         if version == 2:
             signature_size = int.from_bytes(blob.part(12, 4).read(), "little")
             yield Fact("crx.sizes", f"{size}, {signature_size}", (8, 8), derived=True)

@@ -172,7 +172,7 @@ class Reader:
             size = at - item.at - 1
             item.raw = self._bytes(at, self._number(at - size, size))
             item.end = at + len(item.raw)
-            item.text = ("b" if kind == "s" else "") + repr(text_of(item.raw))
+            item.text = ("b" if kind == "s" else "") + _string_text(item.raw)
         elif kind in SINGLE:
             item.text = SINGLE[kind]
         elif kind == "0":
@@ -243,6 +243,13 @@ def _brief(item: Item) -> str:
     if len(text) <= BRIEF:
         return text
     return f"{text[:BRIEF]}... sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _string_text(raw: bytes) -> str:
+    try:
+        return repr(raw.decode())
+    except UnicodeDecodeError:  # bytes that are no text, or a lone surrogate
+        return f"({raw.hex()})"
 
 
 def _number_text(kind: str, raw: bytes) -> str:

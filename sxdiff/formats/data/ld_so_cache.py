@@ -72,15 +72,14 @@ class LdSoCache:
             if not new:
                 return
         order = _order(data[start:], 20, 24, 48)
-        reader = Reader(data[start:], order)
+        reader = Reader(data, order)
         yield record_part("ld_so_cache", "header", blob, start, _header(order))
-        yield lines_part("ld_so_cache.library", "libraries", partial(_new, reader))
+        yield lines_part("ld_so_cache.library", "libraries", partial(_new, reader, start))
         at = start + 48
-        end = at + reader.number(20) * 24 + reader.number(24)
+        end = at + reader.number(start + 20) * 24 + reader.number(start + 24)
         yield packed("ld_so_cache.table", blob, (at, end - at), "libraries")
         # where extensions lie, and names of hwcaps, which are told with the libraries
-        for tag, place, size in _extensions(reader):
-            place += start
+        for tag, place, size in _extensions(reader, start):
             if tag == GENERATOR and place >= end:
                 if place > end:
                     yield packed("ld_so_cache.extensions", blob, (end, place - end), "extensions")
@@ -109,19 +108,19 @@ def _old(reader: Reader) -> Iterator[str]:
         yield f"{name} (flags {flags:#x}) => {path}"
 
 
-def _new(reader: Reader) -> Iterator[str]:
+def _new(reader: Reader, start: int) -> Iterator[str]:
     """Each library with what it needs; a hwcap with its highest bits set names a subdirectory
-    of glibc-hwcaps by its index."""
+    of glibc-hwcaps by its index. Places of strings count from the header at `start`."""
     hwcaps = [
         line_text(reader.string(reader.number(place)))
-        for tag, at, size in _extensions(reader)
+        for tag, at, size in _extensions(reader, start)
         if tag == HWCAPS
         for place in range(at, at + size - 3, 4)
     ]
-    for at in range(48, 48 + 24 * reader.number(20), 24):
+    for at in range(start + 48, start + 48 + 24 * reader.number(start + 20), 24):
         flags, key, value, system = (reader.number(at + place) for place in (0, 4, 8, 12))
         hwcap = reader.number(at + 16, 8)
-        name, path = line_text(reader.string(key)), line_text(reader.string(value))
+        name, path = (line_text(reader.string(start + place)) for place in (key, value))
         told = f"flags {flags:#x}"
         if system:
             told += f", OS {system:#x}"
@@ -133,9 +132,9 @@ def _new(reader: Reader) -> Iterator[str]:
         yield f"{name} ({told}) => {path}"
 
 
-def _extensions(reader: Reader) -> Iterator[tuple[int, int, int]]:
-    """(tag, offset, size) of each extension."""
-    at = reader.number(32)
+def _extensions(reader: Reader, start: int) -> Iterator[tuple[int, int, int]]:
+    """(tag, offset, size) of each extension; offsets count from the start of the file."""
+    at = reader.number(start + 32)
     if not at or reader.number(at) != EXTENSION:
         return
     for place in range(at + 8, at + 8 + 16 * min(reader.number(at + 4), 64), 16):

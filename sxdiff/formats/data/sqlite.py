@@ -8,9 +8,20 @@ import sqlite3
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Names, bytes_part, line_text, lines_part, packed, whole
+from sxdiff.formats.parts import Names, bytes_part, line_rows, line_text, packed, whole
 from sxdiff.formats.record import Field, Record, hexadecimal, named
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Inside,
+    LimitError,
+    Limits,
+    Listing,
+    Member,
+    Span,
+    text_of,
+)
 
 MAGIC = b"SQLite format 3\0"
 MOST = 64 << 20
@@ -58,11 +69,10 @@ SAFE = {
     sqlite3.SQLITE_RECURSIVE,
 }
 SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name"
-TABLES = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 
 
 class Sqlite:
-    """Facts for the header's fields, a listing for the schema and for the rows of each table."""
+    """Facts for the header, a listing for the schema and one for the rows of each table."""
 
     name = "sqlite"
 
@@ -83,13 +93,9 @@ class Sqlite:
         if blob.size > MOST:
             yield bytes_part("sqlite.pages", "pages", blob, rest)
             return
-        yield lines_part("sqlite.schema", "schema", partial(_schema, blob))
-        names = Names()
-        for table in _tables(blob):
-            name = names(text_of(table.encode("utf-8", "surrogateescape")))
-            yield lines_part("sqlite.rows", name, partial(_rows, blob, table))
+        yield Member("tables", partial(_dumped, blob), inside=Inside("sqlite", _tables))
         if rest[1]:
-            yield packed("sqlite.pages", blob, rest)
+            yield packed("sqlite.pages", blob, rest, "tables")
 
 
 def _opened(blob: Blob) -> sqlite3.Connection:
@@ -132,26 +138,46 @@ def _query(blob: Blob, query: str) -> Iterator[tuple[list[str], tuple[object, ..
         connection.close()
 
 
-def _schema(blob: Blob) -> Iterator[str]:
+def _dumped(blob: Blob) -> Iterator[bytes]:
+    """All that the database says, in lines: its schema, then each table's rows behind a line that
+    starts with NUL and is the table's name. Rows of virtual tables are computed: they have none."""
+    names = []
+    yield b"\0schema\n"
     for _, (kind, name, table, text) in _query(blob, SCHEMA):
-        yield f"{kind} {name} of {table}: {text}"
+        yield _line(f"{kind} {name} of {table}: {text}")
+        if kind == "table" and not str(text).upper().startswith("CREATE VIRTUAL"):
+            names.append(str(name))
+    for name in names:
+        yield b"\0table " + _line(name)
+        quoted = name.replace('"', '""')
+        for columns, row in _query(blob, f'SELECT * FROM "{quoted}"'):  # noqa: S608 - quoted
+            values = zip(columns, row, strict=True)
+            yield _line(", ".join(f"{column}={_value(value)}" for column, value in values))
 
 
-def _tables(blob: Blob) -> list[str]:
-    """Names of all tables that hold rows themselves: rows of virtual ones are computed."""
-    return [
-        str(name)
-        for _, (name, sql) in _query(blob, TABLES)
-        if not str(sql).upper().startswith("CREATE VIRTUAL")
-    ]
+def _line(text: str) -> bytes:
+    return text.replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _rows(blob: Blob, table: str) -> Iterator[str]:
-    quoted = table.replace('"', '""')
-    for columns, row in _query(blob, f'SELECT * FROM "{quoted}"'):  # noqa: S608 - a quoted name
-        yield ", ".join(
-            f"{column}={_value(value)}" for column, value in zip(columns, row, strict=True)
-        )
+def _tables(blob: Blob) -> Iterator[Fact | Member]:
+    """The parts of what `_dumped` gives: a listing for the schema and one for each table."""
+    names = Names()
+    name, start, at = "", 0, 0
+    with blob.open() as stream:
+        for line in stream:
+            if line.startswith(b"\0"):
+                if at > start:
+                    yield _listing(blob, name, (start, at - start))
+                start = at + len(line)
+                name = names(text_of(line[1:-1].removeprefix(b"table ")))
+                yield Fact("sqlite.table", name, (at, len(line)), name)
+            at += len(line)
+    if at > start:
+        yield _listing(blob, name, (start, at - start))
+
+
+def _listing(blob: Blob, name: str, span: Span) -> Member:
+    return Member(name, blob.part(*span), span, inside=Listing("sqlite.rows", line_rows))
 
 
 def _value(value: object) -> str:

@@ -133,10 +133,13 @@ def _facts(elf: ElfFile, blob: Blob) -> Iterator[Fact | Member]:
                 yield Fact("elf.attribute.of", told, (list_at, reader.at - list_at), label)
             while reader.at < end:
                 at = reader.at
-                tag, value = _attribute(reader, vendor)
+                tag = reader.number()
+                value_at = reader.at
+                value = _value(reader, vendor, tag)
                 known = _tags(vendor, elf.layout.machine).get(tag, f"Tag {tag}")
                 name = names.unique(f"{label} {known}" if scope != FILE else f"{vendor} {known}")
-                yield Fact("elf.attribute", value, (at, reader.at - at), name)
+                yield Fact("elf.attribute.tag", tag, (at, value_at - at), name)
+                yield Fact("elf.attribute", value, (value_at, reader.at - value_at), name)
                 count += 1
                 if count > MOST:
                     raise LimitError(f"more than {MOST} attributes", at)
@@ -144,14 +147,12 @@ def _facts(elf: ElfFile, blob: Blob) -> Iterator[Fact | Member]:
                 raise FormatError("attribute reaches behind its part", end)
 
 
-def _attribute(reader: _Reader, vendor: str) -> tuple[int, Scalar]:
-    """A tag and its value: an odd tag has a text, an even one a number, but for the old ones
-    of Arm."""
-    tag = reader.number()
+def _value(reader: _Reader, vendor: str, tag: int) -> Scalar:
+    """An odd tag has a text, an even one a number, but for the old ones of Arm."""
     if tag == COMPATIBILITY and vendor != "riscv":
-        return tag, f"{reader.number()} {reader.text()}"
+        return f"{reader.number()} {reader.text()}"
     if vendor == "aeabi" and tag in ARM_TEXTS:
-        return tag, reader.text()
+        return reader.text()
     if vendor == "aeabi" and (tag < ARM_NUMBER_BELOW or tag % 2 == 0):
-        return tag, reader.number()
-    return tag, (reader.text() if tag % 2 else reader.number())
+        return reader.number()
+    return reader.text() if tag % 2 else reader.number()

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.elf import schema
@@ -102,6 +103,9 @@ def inside(elf: ElfFile, index: int) -> Inside | Listing | None:
     return Inside(FORMAT, partial(code.parts, index))
 
 
+Refers: TypeAlias = tuple[tuple[str, int], ...]
+
+
 class _Code:
     """The code of one file, and how much of it was disassembled."""
 
@@ -160,35 +164,35 @@ class _Code:
         )
         label = extent.name if extent.known else ""
         stubs = section.name.startswith(".plt")
-        for row, (text, refers) in zip(found, said, strict=True):
+        for row, (text, refers, placed) in zip(found, said, strict=True):
             at = row.at - start
             if stubs and text.startswith("push "):
                 text = "push index"  # noqa: PLW2901 - of a relocation: its place in the table
-            elif not refers and text == row.text and not row.folded:
+            elif not placed and not row.folded:
                 # the bytes of an instruction may say more than its text
                 raw = int.from_bytes(data[at : at + row.size], "big")
                 refers = (("encoding", raw),)  # noqa: PLW2901
-            yield Row((at, row.size), text_of(text.encode()), refers, label)
+            yield Row(
+                (at, row.size), text if text.isascii() else text_of(text.encode()), refers, label
+            )
 
     def _addressed(
         self, found: Iterable[Instruction], here: tuple[int, str]
-    ) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:
-        """Instructions of a linked file as text and places."""
+    ) -> Iterator[tuple[str, Refers, bool]]:
+        """Instructions of a linked file as text, places, and whether they tell an address."""
         for row in found:
             if row.target is None or not row.template:
-                yield row.text, ()
+                yield row.text, (), False
                 continue
             said = self._references.said(row.target, here)
-            if said is None:
-                yield row.text, ()
-            else:
-                yield _worded(row, said[0]), said[1]
+            text, refers = said or (f"{row.target:#x}", ())
+            yield row.template.replace(PLACE, text), refers, True
 
     def _relocated(
         self, found: Iterable[Instruction], fixes: Sequence[Relocation], here: tuple[int, str]
-    ) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:
-        """Instructions of a relocatable file as text and places: what a relocation says goes
-        before the operand, which waits for it."""
+    ) -> Iterator[tuple[str, Refers, bool]]:
+        """The same of a relocatable file: what a relocation says goes before the operand, which
+        only waits for it."""
         starts = [fix.at for fix in fixes]
         for row in found:
             number = bisect_right(starts, row.at - 1)
@@ -198,13 +202,13 @@ class _Code:
                 yield self._fixed(row, fixes[number], here)
             elif row.target is not None and row.template and row.relative:
                 text, refers = self._references.place(here[0], row.target, here)
-                yield _worded(row, text), refers
+                yield row.template.replace(PLACE, text), refers, True
             else:
-                yield row.text, ()
+                yield row.text, (), False
 
     def _fixed(
         self, row: Instruction, fix: Relocation, here: tuple[int, str]
-    ) -> tuple[str, tuple[tuple[str, int], ...]]:
+    ) -> tuple[str, Refers, bool]:
         machine = self._elf.layout.machine
         template = row.template
         addend = fix.addend
@@ -226,7 +230,7 @@ class _Code:
             text, refers = self._references.place(symbol.owner, symbol.value + addend, here)
         else:
             text, refers = symbol.name + (f"+{addend:#x}" if addend else ""), ()
-        return template.replace(PLACE, text), refers
+        return template.replace(PLACE, text), refers, True
 
     def _fixes(self, index: int) -> Sequence[Relocation]:
         known = self._relocations.get(index)
@@ -256,7 +260,7 @@ class _Code:
     def _stretches(self, index: int, at: int, base: int, data: bytes) -> Iterator[Stretch]:
         """The content from `at`, cut where mapping symbols say that the mode changes."""
         marks = self._references.marks(index)
-        mode, number = self._first_mode(index, at), 0
+        mode, number = self._first_mode(index), 0
         if marks:
             number = bisect_right(marks, at, key=lambda mark: mark[0])
             mode = marks[number - 1][1] if number else mode
@@ -270,16 +274,12 @@ class _Code:
                 mode = marks[number][1]
             number += 1
 
-    def _first_mode(self, index: int, at: int) -> str:
+    def _first_mode(self, index: int) -> str:
         """Whether code of ARM without mapping symbols is Thumb: as its entry point says."""
         if self._elf.layout.machine != EM_ARM:
             return "x"
         entry = self._elf.layout.header[3]
         return "t" if entry & 1 and self._elf.layout.sections[index].name != ".plt" else "a"
-
-
-def _worded(row: Instruction, place: str) -> str:
-    return row.template.replace(PLACE, place)
 
 
 def _without_padding(found: Iterable[Instruction]) -> Iterator[Instruction]:

@@ -89,7 +89,7 @@ def _abbreviations(_known: Debug, _name: str, data: bytes) -> Iterator[Row]:
             + (f" {constant}" if form == schema.IMPLICIT_CONST else "")
             for name, form, constant in one.forms
         ]
-        tag = schema.tag_name(one.tag) + ("" if one.children else " alone")
+        tag = schema.tag_name(one.tag) + ("" if one.children else " DW_CHILDREN_no")
         yield Row((at, behind - at), f"{tag}: {', '.join(words)}", (), f"abbreviation {code}")
         at = behind
 
@@ -148,7 +148,9 @@ def _addresses(known: Debug, _name: str, data: bytes) -> Iterator[Row]:
             head = _Head(known, data, at, (5,))
             yield from head.rows
             size = data[head.at]
-            yield Row((head.at, 2), f"address_size {size}, segment_selector_size {data[head.at + 1]}")
+            yield Row(
+                (head.at, 2), f"address_size {size}, segment_selector_size {data[head.at + 1]}"
+            )
             at, end = head.at + 2, head.end
         except FormatError:
             if at:

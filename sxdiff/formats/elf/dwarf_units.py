@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.elf import dwarf_schema as schema
 from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, sleb, uleb, unique
 from sxdiff.model import (
@@ -19,7 +20,6 @@ from sxdiff.model import (
     Fact,
     FormatError,
     Inside,
-    LimitError,
     Listing,
     Member,
     Row,
@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 MOST_UNITS = 1 << 18
 MOST_HEAD = 64 << 10
 """Bytes of a unit's header and own DIE."""
-MOST_READ = 8 << 20
-"""Bytes of DIEs that are read of one file; units beyond them are compared as bytes."""
+MOST_READ = 4 << 20
+"""Bytes of DIEs that are read of one file; units beyond them are told by their digests."""
+LARGE = 17
+"""Bits of the size of a unit from which on a DIE is one row (128 KiB), else each attribute is."""
+MOST_STRINGS = 1 << 16
+"""Strings of a unit that are kept while it is read."""
 MOST_ABBREVIATIONS = 1 << 16
+MOST_DIE = 8 << 10
+"""Bytes of a DIE that is looked at to name it."""
 HEAD = " (unit)"
 """What follows a unit's name for its header and own DIE."""
 DEPTH = 8
@@ -51,10 +57,11 @@ Place: TypeAlias = tuple[str, int]
 class Abbreviation:
     """What the DIEs of one code look like."""
 
-    __slots__ = ("attributes", "children", "forms", "tag")
+    __slots__ = ("attributes", "children", "forms", "name", "tag")
 
     def __init__(self, tag: int, children: bool, forms: list[tuple[int, int, int]]) -> None:
         self.tag = tag
+        self.name = schema.tag_name(tag)
         self.children = children
         self.forms = forms
         self.attributes: list[Attribute] | None = None
@@ -191,6 +198,7 @@ class Unit:
         self.below = self.start
         self._content = content
         self._labels: dict[int, str] = {}
+        self._strings_read: dict[tuple[int, int], str] = {}
         self._read_root()
 
     def _read_root(self) -> None:
@@ -299,13 +307,12 @@ class Unit:
     def plan(self, one: Abbreviation) -> list[Attribute]:
         """How the attributes of an abbreviation are read in this unit."""
         if one.attributes is None:
-            tag = schema.tag_name(one.tag)
             one.attributes = [
-                self._attribute(tag, name, form, constant) for name, form, constant in one.forms
+                self._attribute(name, form, constant) for name, form, constant in one.forms
             ]
         return one.attributes
 
-    def _attribute(self, tag: str, name: int, form: int, constant: int) -> Attribute:
+    def _attribute(self, name: int, form: int, constant: int) -> Attribute:
         found = schema.FORMS.get(form)
         if found is None:
             raise FormatError(f"form {form:#x}")
@@ -324,7 +331,7 @@ class Unit:
             constant = form
         if form == schema.FLAG_PRESENT:
             constant = 1
-        return name, kind, size, constant, f"{tag} {schema.attribute_name(name)}"
+        return name, kind, size, constant, schema.attribute_name(name)
 
     def value(
         self, data: bytes, at: int, kind: int, size: int, constant: int
@@ -363,7 +370,10 @@ class Unit:
         yield from self.header
         base = self.start - self.at
         data = blob.read()
-        yield from self._die(data, base, self.at, "")[0]
+        try:
+            yield from self._die(data, base, self.at, "", False)[0]
+        except IndexError as error:
+            raise FormatError("DIE outside of its unit", self.at) from error
 
     def rows(self, blob: Blob) -> Iterator[Row]:
         """The DIEs below the unit's own, as rows that count from their start."""
@@ -372,22 +382,23 @@ class Unit:
         assert isinstance(before, int)  # noqa: S101 - written here only
         kept["read"] = before + blob.size
         if before + blob.size > MOST_READ:
-            raise LimitError(f"more than {MOST_READ} bytes of DIEs differ in one file")
+            # a listing of one row: thousands of places that moved would tell no more
+            told = f"{blob.size} bytes of DIEs, not looked into: {digest_of(blob)}"
+            yield Row((0, blob.size), told)
+            return
+        whole = blob.size.bit_length() > LARGE
         data = blob.read()
         at, end = 0, len(data)
-        labels: list[str] = []
+        labels = [schema.tag_name(self.tag)]
         while at < end:
             if not data[at]:
-                above = labels.pop() if labels else ""
-                yield Row((at, 1), "end of DIEs", (), above)
+                yield Row((at, 1), "end of DIEs", (), labels.pop())
                 at += 1
-                if not labels and not data[at:].strip(b"\0"):
-                    break
+                if not labels:
+                    break  # what lies behind is padding, or no DIE's
                 continue
             try:
-                found, at, one, label = self._die(
-                    data, at, self.below, labels[-1] if labels else ""
-                )
+                found, at, one, label = self._die(data, at, self.below, labels[-1], whole)
             except IndexError as error:
                 raise FormatError("DIE outside of its unit", self.below + at) from error
             yield from found
@@ -395,42 +406,90 @@ class Unit:
                 labels.append(label)
 
     def _die(
-        self, data: bytes, at: int, base: int, above: str
+        self, data: bytes, at: int, base: int, above: str, whole: bool
     ) -> tuple[list[Row], int, Abbreviation, str]:
-        """The rows of the DIE at `at` of bytes that start at `base` of the section; the offset
-        behind it, its abbreviation and label. `above` is the label of the DIE that holds it."""
+        """The rows of the DIE at `at` of bytes that start at `base` of the section, one for each
+        attribute or one as a `whole`; the offset behind it, its abbreviation and label. `above`
+        is the label of the DIE that holds it."""
         start = at
-        code, at = uleb(data, at)
+        code = data[at]
+        at += 1
+        if code >= 0x80:
+            code, at = uleb(data, start)
         one = self.abbreviations.get(code)
-        tag = schema.tag_name(one.tag)
-        label = self._label_of(one, data, at, base, DEPTH) or tag
-        if above and one.tag in _INNER:
-            label = (
-                f"{label} in {above}"
-                if " in " not in above
-                else f"{label} in {above.rpartition(' in ')[2]}"
-            )
-        rows = [Row((start, at - start), tag if one.children else f"{tag} alone", (), label)]
-        add = rows.append
-        for name, kind, size, constant, prefix in self.plan(one):
+        order = self.known.order
+        behind = at
+        tag = one.name
+        named = label = ""
+        told: list[tuple[int, int, str, str, tuple[Place, ...]]] = []
+        for name, kind, size, constant, attribute in one.attributes or self.plan(one):
             where = at
-            if kind == schema.CONSTANT:
-                continue  # it lies in .debug_abbrev
-            if kind == schema.UINT and size:
+            text = ""
+            refers: tuple[Place, ...] = ()
+            value: int | bytes
+            if kind == schema.UINT:
                 at += size
-                value: int | bytes = int.from_bytes(data[where:at], self.known.order)
-                text = prefix if name in schema.WITHOUT_VALUE else f"{prefix} {value}"
-                add(Row((where, at - where), text, (), label))
-                continue
-            if kind == schema.INDIRECT:
-                form, at = uleb(data, at)
-                _, kind, size, constant, _ = self._attribute(tag, name, form, 0)  # noqa: PLW2901
-            value, at = self.value(data, at, kind, size, constant)
-            text, refers = self._told(name, kind, constant, value)
-            add(Row((where, at - where), f"{prefix} {text}" if text else prefix, refers, label))
+                number = data[where] if size == 1 else int.from_bytes(data[where:at], order)
+                if name not in schema.WITHOUT_VALUE:
+                    text = str(number)
+            elif kind == schema.CONSTANT:
+                continue  # it lies in .debug_abbrev
+            elif kind == schema.STRING_AT:
+                at += size
+                number = int.from_bytes(data[where:at], order)
+                refers = ((self.string_section(constant), number),)
+                if name == schema.NAME:
+                    named = self._string(base + where, number, constant)
+            elif kind == schema.REFERENCE and size:
+                at += size
+                text = self.label(self.at + int.from_bytes(data[where:at], order))
+            else:
+                if kind == schema.INDIRECT:
+                    form, at = uleb(data, at)
+                    _, kind, size, constant, _ = self._attribute(name, form, 0)  # noqa: PLW2901
+                value, at = self.value(data, at, kind, size, constant)
+                text, refers = self._told(name, kind, constant, value)
+                if name == schema.NAME:
+                    if kind == schema.STRING_INDEX and isinstance(value, int):
+                        named = self.indexed(value)
+                    else:
+                        named = text
+            told.append((where, at, attribute, text, refers))
         if at > len(data):
             raise IndexError
+        if named:
+            label = f"{tag} {named}"
+        else:
+            label = self._label_of(one, data, behind, base, DEPTH) or tag
+        # a DIE's name is its own row's text, so that DIEs go with those of their name; the
+        # unit's own DIE is left without: its name is a path
+        own = label if above else tag
+        if above and one.tag in _INNER:
+            label = f"{label} in {above.rpartition(' in ')[2]}"
+        if whole:
+            words = [
+                f"{attribute} {text}" if text else attribute for _, _, attribute, text, _ in told
+            ]
+            places = tuple(place for one_of in told for place in one_of[4])
+            text = f"{own}: {', '.join(words)}" if words else own
+            return [Row((start, at - start), text, places, label)], at, one, label
+        rows = [Row((start, behind - start), own, (), label)]
+        for where, end, attribute, text, refers in told:
+            text = f"{tag} {attribute} {text}" if text else f"{tag} {attribute}"  # noqa: PLW2901
+            rows.append(Row((where, end - where), text, refers, label))
         return rows, at, one, label
+
+    def _string(self, where: int, at: int, form: int) -> str:
+        """The string that the offset `at`, itself at `where` in the section, means."""
+        if self.relocations:
+            at = self.relocations.get(where, (0, at))[1]
+        known = self._strings_read.get((form, at))
+        if known is None:
+            if len(self._strings_read) > MOST_STRINGS:
+                self._strings_read.clear()
+            known = self.known.content(self.string_section(form)).string(at)
+            self._strings_read[form, at] = known
+        return known
 
     def _told(
         self, name: int, kind: int, constant: int, value: int | bytes
@@ -469,22 +528,23 @@ class Unit:
 
     def label(self, at: int, depth: int = DEPTH) -> str:
         """The tag and name of the DIE at an offset of the section: `DW_TAG_base_type int`."""
-        known = self._labels.get(at)
+        key = at * 16 + depth
+        known = self._labels.get(key)
         if known is not None:
             return known
         if not self.start <= at < self.end or depth <= 0:
             return "?"
-        self._labels[at] = "?"  # of a DIE that refers to itself
+        self._labels[key] = "?"  # of a DIE that refers to itself
         try:
             size = min(512, self.end - at)
             data = self._content.some(at, size)
             try:
                 label = self._label_at(data, at, depth)
             except IndexError:
-                label = self._label_at(self._content.some(at, self.end - at), at, depth)
+                label = self._label_at(self._content.some(at, MOST_DIE), at, depth)
         except (FormatError, IndexError):
             label = "?"
-        self._labels[at] = label
+        self._labels[key] = label
         return label
 
     def _label_at(self, data: bytes, base: int, depth: int) -> str:
@@ -492,7 +552,7 @@ class Unit:
         if not code:
             return "?"
         one = self.abbreviations.get(code)
-        return self._label_of(one, data, at, base, depth) or schema.tag_name(one.tag)
+        return self._label_of(one, data, at, base, depth) or one.name
 
     def _label_of(
         self, one: Abbreviation, data: bytes, at: int, base: int, depth: int
@@ -512,21 +572,20 @@ class Unit:
             value, at = self.value(data, at, kind, size, constant)
             if name == schema.NAME:
                 if kind == schema.STRING_AT and isinstance(value, int):
-                    moved = self.relocations.get(base + where, (0, value))[1]
-                    text = self.known.content(self.string_section(constant)).string(moved)
+                    text = self._string(base + where, value, constant)
                 elif kind == schema.STRING_INDEX and isinstance(value, int):
                     text = self.indexed(value)
                 else:
                     text = text_of(value) if isinstance(value, bytes) else ""
                 if text:
-                    return f"{schema.tag_name(one.tag)} {text}"
+                    return f"{one.name} {text}"
             elif kind == schema.REFERENCE and isinstance(value, int):
                 target = self.label(self.at + value, depth - 1)
                 if name == schema.TYPE:
                     if one.tag not in _VARIABLES:
-                        found = f"{schema.tag_name(one.tag)} of {target}"
+                        found = f"{one.name} of {target}"
                 elif target.startswith("DW_TAG"):
-                    found = f"{schema.tag_name(one.tag)} {target.partition(' ')[2]}"
+                    found = f"{one.name} {target.partition(' ')[2]}"
         return found if found is None or len(found) < 1000 else f"{found[:1000]}..."
 
 
@@ -684,8 +743,7 @@ def named_units(known: Debug, name: str) -> Iterator[tuple[Unit, str]]:
 def symbols_of_units(elf: ElfFile, name: str) -> list[Symbol]:
     """Symbols of .debug_info: each unit."""
     return [
-        Symbol(unit.at, unit.end - unit.at, text)
-        for unit, text in named_units(debug(elf), name)
+        Symbol(unit.at, unit.end - unit.at, text) for unit, text in named_units(debug(elf), name)
     ]
 
 

@@ -28,7 +28,11 @@ CONSEQUENCES = frozenset({".eh_frame_hdr", ".shstrtab"})
 are told with the sections."""
 CONSEQUENT_TYPES = frozenset({schema.SHT_HASH, schema.SHT_GNU_HASH, schema.SHT_SYMTAB_SHNDX})
 """Types of the same: tables that follow from a symbol table."""
-LOOKED_INTO = frozenset({".gnu_debugdata"})
+COUNTED = frozenset(
+    {schema.SHT_SYMTAB, schema.SHT_DYNSYM, schema.SHT_GNU_VERDEF, schema.SHT_GNU_VERNEED}
+)
+"""Types whose sh_info is a number of entries."""
+LOOKED_INTO = frozenset({".gnu_debugdata", ".llvmbc"})
 """Sections that hold a file of their own."""
 
 
@@ -114,8 +118,8 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
                     section.flags & schema.SHF_INFO_LINK
                 ):
                     told = _section_name(layout, value, value)
-                # the number of local symbols (gABI, figure 4-14)
-                derived = section.type in (schema.SHT_SYMTAB, schema.SHT_DYNSYM)
+                # the number of local symbols (gABI, figure 4-14), of versions
+                derived = section.type in COUNTED
             yield Fact(f"elf.section.{field.name}", told, at, section.name, derived)
         if not section.has_content:
             continue

@@ -91,5 +91,8 @@ def _modules(data: bytes, start: int, stop: int) -> Iterator[Fact]:
             key = word + b" " + module
         name = names.unique(text_of(key))
         kind = {b"build": "setting", b"path": "path"}.get(word, "module")
-        yield Fact(f"elf.go_build.{kind}", text_of(value), (at, len(line)), name)
+        rest_size = len(value) + line.endswith(b"\n")
+        value_at = at + len(line) - rest_size
+        yield Fact("elf.go_build.key", text_of(line[:-rest_size]), (at, value_at - at), name)
+        yield Fact(f"elf.go_build.{kind}", text_of(value), (value_at, rest_size), name)
         at += len(line)

@@ -12,6 +12,7 @@ that hold a table's address (`gp`, `r2`, `ebx`).
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from sxdiff.model import FormatError
@@ -121,38 +122,41 @@ def _decoded(image: Image, stretch: Stretch) -> Iterator[tuple[int, int, str, st
     import capstone  # noqa: PLC0415 - start-up time: only differing code needs it
 
     try:
-        engine = _engine(capstone, image, stretch.mode)
-        engine.skipdata = True
+        engine = _engine(image.machine, image.width, image.order, stretch.mode)
         yield from engine.disasm_lite(stretch.data, stretch.at)
     except (capstone.CsError, UnicodeDecodeError) as error:
         raise FormatError(f"capstone: {error}") from error
 
 
-def _engine(capstone: Any, image: Image, mode: str) -> Any:
-    wide = image.width == 64
-    order = capstone.CS_MODE_LITTLE_ENDIAN if image.order == "<" else capstone.CS_MODE_BIG_ENDIAN
+@cache
+def _engine(machine: int, width: int, order: str, mode: str) -> Any:
+    import capstone  # noqa: PLC0415 - start-up time: only differing code needs it
+
+    wide = width == 64
+    big = capstone.CS_MODE_BIG_ENDIAN
+    either = capstone.CS_MODE_LITTLE_ENDIAN if order == "<" else big
     thumb = capstone.CS_MODE_THUMB if mode == "t" else capstone.CS_MODE_ARM
     mips = capstone.CS_MODE_MIPS64 if wide else capstone.CS_MODE_MIPS32
     riscv = capstone.CS_MODE_RISCV64 if wide else capstone.CS_MODE_RISCV32
-    v9 = capstone.CS_MODE_V9 if image.machine != EM_SPARC else 0
-    big = capstone.CS_MODE_BIG_ENDIAN
     modes = {
         EM_386: (capstone.CS_ARCH_X86, capstone.CS_MODE_32),
         # x32 is 64-bit code in a 32-bit file
         EM_X86_64: (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
-        EM_ARM: (capstone.CS_ARCH_ARM, thumb | order),
+        EM_ARM: (capstone.CS_ARCH_ARM, thumb | either),
         EM_AARCH64: (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
         EM_RISCV: (capstone.CS_ARCH_RISCV, riscv | capstone.CS_MODE_RISCVC),
-        EM_PPC: (capstone.CS_ARCH_PPC, capstone.CS_MODE_32 | order),
-        EM_PPC64: (capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | order),
+        EM_PPC: (capstone.CS_ARCH_PPC, capstone.CS_MODE_32 | either),
+        EM_PPC64: (capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | either),
         EM_S390: (capstone.CS_ARCH_SYSZ, big),
-        EM_MIPS: (capstone.CS_ARCH_MIPS, mips | order),
+        EM_MIPS: (capstone.CS_ARCH_MIPS, mips | either),
         EM_SPARC: (capstone.CS_ARCH_SPARC, big),
-        EM_SPARC32PLUS: (capstone.CS_ARCH_SPARC, big | v9),
-        EM_SPARCV9: (capstone.CS_ARCH_SPARC, big | v9),
+        EM_SPARC32PLUS: (capstone.CS_ARCH_SPARC, big | capstone.CS_MODE_V9),
+        EM_SPARCV9: (capstone.CS_ARCH_SPARC, big | capstone.CS_MODE_V9),
         EM_68K: (capstone.CS_ARCH_M68K, big | capstone.CS_MODE_M68K_040),
     }
-    return capstone.Cs(*modes[image.machine])
+    engine = capstone.Cs(*modes[machine])
+    engine.skipdata = True
+    return engine
 
 
 class _Follower:
@@ -168,6 +172,8 @@ class _Follower:
         self.known: dict[str, tuple[int, int | None]] = {
             name: (value, None) for name, value in image.bases.items()
         }
+        if image.machine == EM_PPC64 and image.bases:
+            self.known["r12"] = (start, None)  # ELFv2: a function's entry is called through it
         self.set: str | None = None
         self.words: dict[int, int] = {}
 
@@ -215,10 +221,11 @@ class _Follower:
         """The second of two, where `base` holds something known."""
         known = self.known.get(base)
         if known is None:
-            return Instruction(at, size, text)
+            return Instruction(at, size, text)  # the number is no part of an address
         target = (known[0] + offset) & self.mask
-        if not self.image.holds(target):
-            return Instruction(at, size, text)
+        # a weak symbol that nothing defines lies at 0
+        if target and not self.image.holds(target):
+            return Instruction(at, size, text, template)
         self.own(known[1], target)
         return Instruction(at, size, text, template, target)
 
@@ -455,7 +462,13 @@ def _mips(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> 
         return self.use(at, size, text, whole, found[2], int(found[3], 0))
     if found := _OFFSET.search(operands):
         whole = f"{mnemonic} {_cut(operands, found, 1)}"
-        return self.use(at, size, text, whole, found[2], int(found[1], 0))
+        row = self.use(at, size, text, whole, found[2], int(found[1], 0))
+        if found[2] == "$gp" and mnemonic in ("lw", "ld") and row.target is not None:
+            # a slot may hold the page of what the next instruction adds to
+            page = self.image.word(row.target)
+            if page is not None:
+                self.learn(operands.partition(",")[0], page, None)
+        return row
     return Instruction(at, size, text)
 
 

@@ -196,7 +196,8 @@ def _content(layout: Layout, note: Note, kind: str, content: Blob) -> Iterator[F
     elif kind in TEXTS and content.size <= LONGEST:
         # a Go build ID is made of digests of what was built
         derived = kind == "Go build ID"
-        yield Fact("elf.note.text", text_of(content.read()), whole, derived=derived)
+        text = text_of(content.read().removesuffix(b"\0"))
+        yield Fact("elf.note.text", text, whole, derived=derived)
     else:
         yield Fact("elf.note.content", _told(layout, content), whole)
 

@@ -97,6 +97,7 @@ class References:
         self._extents: dict[int, Sequence[Extent]] = {}
         self._objects: dict[int, tuple[Sequence[int], Sequence[RawSymbol]]] = {}
         self._words: dict[int, bytes] = {}
+        self._marks: dict[int, Sequence[tuple[int, str]]] = {}
         spans = [
             (section.address, section.address + section.size, index)
             for index, section in enumerate(self.layout.sections)
@@ -178,12 +179,14 @@ class References:
     def marks(self, index: int) -> Sequence[tuple[int, str]]:
         """Mapping symbols of a section in order: where code (`$a`, `$t`, `$x`) or data (`$d`)
         starts, with the letter."""
-        found = [
-            (at, symbol.name[1])
-            for at, symbol in self._by_section.get(index, ())
-            if symbol.name[0] == "$" and symbol.name[1:2] in "atxd" and len(symbol.name) > 1
-        ]
-        return sorted(found)
+        known = self._marks.get(index)
+        if known is None:
+            known = self._marks[index] = sorted(
+                (at, symbol.name[1])
+                for at, symbol in self._by_section.get(index, ())
+                if symbol.name.startswith(("$a", "$t", "$x", "$d"))
+            )
+        return known
 
     def extents(self, index: int) -> Sequence[Extent]:
         """A section's functions and what lies between them, in order and without a gap."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sxdiff.formats.elf import code
+from sxdiff.formats.elf.address_significance import address_significance
 from sxdiff.formats.elf.attributes import attributes
 from sxdiff.formats.elf.debug_links import debug_link
 from sxdiff.formats.elf.dynamic import dynamic
@@ -11,6 +12,8 @@ from sxdiff.formats.elf.frames import frames
 from sxdiff.formats.elf.go_build_info import go_build_info
 from sxdiff.formats.elf.groups import section_group
 from sxdiff.formats.elf.layout import ElfFile
+from sxdiff.formats.elf.mips_flags import mips_flags
+from sxdiff.formats.elf.module_versions import module_versions
 from sxdiff.formats.elf.notes import notes
 from sxdiff.formats.elf.pointers import pointers
 from sxdiff.formats.elf.relocations import relocations
@@ -44,6 +47,9 @@ TELLERS: tuple[Teller, ...] = (
     go_build_info,
     rust_metadata,
     attributes,
+    module_versions,
+    mips_flags,
+    address_significance,
 )
 
 

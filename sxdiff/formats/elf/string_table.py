@@ -21,6 +21,7 @@ BY_NAME = {
     ".modinfo": "elf.modinfo",
     ".GCC.command.line": "elf.command_line",
     ".LLVM.command.line": "elf.command_line",
+    ".llvmcmd": "elf.command_line",
     ".debug_str": "elf.strings",
     ".debug_line_str": "elf.strings",
     ".zdebug_str": "elf.strings",

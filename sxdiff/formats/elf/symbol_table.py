@@ -26,6 +26,8 @@ TYPES = {
     10: "GNU_IFUNC",
 }
 VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
+MADE_BY_LINKER = frozenset({"_DYNAMIC", "_GLOBAL_OFFSET_TABLE_", "_PROCEDURE_LINKAGE_TABLE_"})
+"""Addresses that some linkers write as absolute numbers."""
 UNDEFINED, ABSOLUTE, COMMON = "undefined", "absolute", "common"
 
 
@@ -54,12 +56,16 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
     versions = symbol_versions(elf) if dynamic else []
     for place, (name, row) in enumerate(named_symbols(elf.blob, layout, index, blob)):
         _, st_value, st_size, st_info, st_other, number = row
-        told = names.unique(name + versions[place] if place < len(versions) else name)
+        inside = sections[number] if 0 < number < len(sections) else None
+        where = inside.name if inside else _special(number)
+        if place < len(versions) and versions[place] != f"@@{name}":
+            name += versions[place]  # noqa: PLW2901 - what the symbol is called from here on
+        elif name.startswith("$"):
+            name = f"{name} in {where}"  # noqa: PLW2901 - a mapping symbol: there are many
+        told = names.unique(name)
         yield Fact("elf.symbol.st_info", infos[st_info], (at + info[0], 1), told)
         if st_other:
             yield Fact("elf.symbol.st_other", others[st_other], (at + other[0], 1), told)
-        inside = sections[number] if 0 < number < len(sections) else None
-        where = inside.name if inside else _special(number)
         yield Fact("elf.symbol.st_shndx", where, (at + owner[0], 2), told)
         if st_value or inside:
             # an offset in its section stays the same where only sections move
@@ -71,7 +77,7 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
             else:
                 shown = f"{st_value:#x}"
             # an absolute value and a common symbol's alignment are the symbol's own
-            derived = inside is not None
+            derived = inside is not None or name in MADE_BY_LINKER
             yield Fact("elf.symbol.st_value", shown, (at + value[0], value[1]), told, derived)
         if st_size:
             derived = inside is not None

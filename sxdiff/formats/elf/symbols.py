@@ -166,7 +166,7 @@ def named_symbols(
         name_at, _, _, info, _, owner = row
         kind = info & 15
         if name_at and strings:
-            name = strings.text(name_at)
+            name = strings.text(name_at) or "unnamed"
         elif kind == schema.STT_SECTION and 0 < owner < len(layout.sections):
             name = layout.sections[owner].name
         else:

@@ -161,6 +161,7 @@ class _Image:
         self.end = value("bytes_used")
         self._metadata: dict[int, tuple[bytes, int]] = {}
         self._unpacked = 0
+        self._left = limits.hole_bytes + blob.size * limits.expansion
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         lookups = [
             place
@@ -184,6 +185,12 @@ class _Image:
             at = value("xattr_table")
             self._xattrs = self.number(at, 8)
             self._xattr_ids = self._table(at + 16, self.number(at + 8, 4), 16)
+
+    def count(self, size: int) -> None:
+        """What is read and unpacked of all files together has an end."""
+        self._left -= size
+        if self._left < 0:
+            raise LimitError("files of more bytes than the image can hold")
 
     def number(self, at: int, size: int) -> int:
         return int.from_bytes(self.blob.part(at, size).read(), "little")
@@ -486,7 +493,9 @@ def _tree(image: _Image) -> Iterator[Fact | Member]:
         if inode.kind == FILE:
             packed = sum(word & ~STORED_DATA for word in inode.blocks)
             if packed:
+                image.count(packed)
                 span = inode.start, packed
                 yield Fact("squashfs.data", digest_of(image.blob.part(*span)), span, path, True)
             if inode.size:
+                image.count(inode.size)
                 yield Member(path, partial(image.content, inode))

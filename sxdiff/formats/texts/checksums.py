@@ -12,11 +12,13 @@ from sxdiff.formats.texts.pieces import Names, lines_of, piece
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
 
 _SUM = re.compile(
-    rb"(\\?)((?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}))( [ *])([^\r\n]+)\r?\n?"
+    rb"(\\?)([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
+    rb"( [ *])([^\r\n]+)\r?\n?"
 )
 _TAG = re.compile(rb"([A-Z0-9-]{3,12} \()([^\r\n]+)(\) = )([0-9a-f]{32,128})\r?\n?")
 _RECORD = re.compile(
-    rb"((?:\"(?:[^\"\r\n]|\"\")+\"|[^,\"\r\n]+),)((?:(?:sha256|sha384|sha512|md5)=[A-Za-z0-9_=-]+)?)(,)([0-9]*)\r?\n?"
+    rb"((?:\"(?:[^\"\r\n]|\"\")+\"|[^,\"\r\n]+),)"
+    rb"((?:(?:sha256|sha384|sha512|md5)=[A-Za-z0-9_=-]+)?)(,)([0-9]*)\r?\n?"
 )
 PROBED = 16
 

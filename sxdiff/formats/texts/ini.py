@@ -12,6 +12,7 @@ from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
 
 _SECTION = re.compile(rb"[ \t]*\[{1,2}[ \t]*([^\[\]\r\n]{1,200}?)[ \t]*\]{1,2}[ \t]*\r?\n?$")
 _ENTRY = re.compile(rb"[ \t]*([^=:\r\n#;\[][^=:\r\n]{0,200}?)[ \t]*[=:][ \t]*")
+LONGEST_NAME = 200
 _COMMENT = (b"#", b";")
 _END = b" \t\r\n"
 
@@ -58,7 +59,9 @@ def _section(raw: bytes) -> Iterator[Fact]:
         number += 1
         for kind, name, value_at in _line(raw, at, size):
             if kind != "value":
-                yield from piece(f"ini.{kind}", raw, at, at + size, name, derived=kind == "blank")
+                # a comment is its own name, so that one more does not move all others
+                told = names.unique(name) if name else ""
+                yield from piece(f"ini.{kind}", raw, at, at + size, told, derived=kind == "blank")
                 continue
             # lines that are indented go on with the value
             while number < len(spans) and _goes_on(raw[spans[number][0] : sum(spans[number])]):
@@ -75,7 +78,7 @@ def _line(raw: bytes, at: int, size: int) -> Iterator[tuple[str, str, int]]:
     if not bare:
         yield "blank", "", at
     elif bare.startswith(_COMMENT):
-        yield "comment", "", at
+        yield "comment", text_of(bare)[:LONGEST_NAME], at
     elif _SECTION.match(line):
         yield "title", "", at
     elif _goes_on(line):

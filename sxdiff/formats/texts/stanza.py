@@ -17,11 +17,20 @@ FIRST = frozenset(
     b"Metadata-Version Wheel-Version Package-List Template C P".split()
 )
 """Names of the field that a file of stanzas starts with."""
+MANY = frozenset(
+    b"Classifier Requires-Dist Requires-External Provides-Extra Provides-Dist Obsoletes-Dist "
+    b"Project-URL License-File Dynamic Platform Supported-Platform Tag Import-Name".split()
+)
+"""Fields that a stanza may have many times: each is named by its value."""
+_OF_FILES = frozenset((b"F", b"R", b"a", b"Z", b"M"))
+LONGEST_NAME = 200
 WITH_BODY = frozenset((b"Metadata-Version", b"Wheel-Version"))
 """One stanza, then a text of any kind (Python core metadata, "Description in the body")."""
 IDENTITIES = (b"Package", b"P", b"Name", b"Files", b"Template", b"License", b"Source")
 """Fields that name a stanza."""
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*):[ \t]*")
+_OTHER = re.compile(rb"^(?![A-Za-z][A-Za-z0-9_-]*:|[ \t#\r\n])[^\n]", re.MULTILINE)
+"""A line that is neither a field nor goes on with one, nor is a comment."""
 _END = b" \t\r\n"
 
 
@@ -52,6 +61,9 @@ class Stanzas:
             if end < len(raw):
                 yield Member("body", blob.part(end, len(raw) - end), (end, len(raw) - end))
             return
+        other = _OTHER.search(raw)
+        if other:
+            raise FormatError("stanza: a line is no field", other.start())
         names = Names()
         for at, end in _stanzas(raw):
             if at[0] < end:
@@ -117,25 +129,25 @@ def fields(raw: bytes) -> Iterator[Fact]:
         if line[:1] in (b" ", b"\t") and starts:
             continue  # it continues the field above
         found = None if line[:1] == b"#" else _FIELD.match(line)
-        if not found and line[:1] != b"#" and line.strip(_END):
-            raise FormatError("stanza: a line is no field", at)
         starts.append((at, found))
+    ends = [at for at, _ in starts[1:]] + [end]
     directory = file = b""
-    for (at, found), (behind, _) in zip(starts, [*starts[1:], (end, None)], strict=True):
+    for (at, found), behind in zip(starts, ends, strict=False):  # no line, no field
         if not found:
-            yield from piece("stanza.comment", raw, at, behind, names.unique("comment"))
+            yield from piece("stanza.line", raw, at, behind, names.unique("line"))
             continue
         value_at = at + found.end()
         value_end = value_at + len(raw[value_at:behind].rstrip(b"\r\n"))
         name = found[1]
-        # apk's list of files: a directory F:, its files R:, what follows is of these
-        if name == b"F":
-            directory, file = raw[value_at:value_end], b""
-        elif name == b"R":
-            file = raw[value_at:value_end]
-        of = b"/".join(filter(None, (directory, file))) if name in _OF_FILES else b""
-        label = text_of(name + b" " + of if of else name)
+        of = b""
+        if name in _OF_FILES:
+            # apk's list of files: a directory F:, its files R:, what follows is of these
+            if name == b"F":
+                directory, file = raw[value_at:value_end], b""
+            elif name == b"R":
+                file = raw[value_at:value_end]
+            of = b"/".join(filter(None, (directory, file)))
+        elif name in MANY:
+            of = raw[value_at:value_end]
+        label = text_of(name + b" " + of if of else name)[:LONGEST_NAME]
         yield from entry("stanza", raw, (at, behind - at), names.unique(label), value_at, value_end)
-
-
-_OF_FILES = frozenset((b"F", b"R", b"a", b"Z", b"M"))

@@ -1,7 +1,7 @@
 """XML and HTML as a listing of tags and lines of text, whatever the layout.
 
-Other white space says the same. Of a tag with several attributes each is a row. Entities are not expanded,
-nothing outside of the text is read, and tags need not be closed.
+Other white space says the same; each of several attributes of a tag is a row. Entities are not
+expanded, nothing outside of the text is read, and tags need not be closed.
 Source: XML 1.0 (fifth edition), 2.3 to 2.8 and 3.1; HTML Living Standard, 13.1.2 for raw text.
 """
 

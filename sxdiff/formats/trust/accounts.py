@@ -13,7 +13,10 @@ from sxdiff.formats.trust.der import digest
 from sxdiff.model import Blob, Fact, LimitError, Limits, Member, Scalar, text_of
 
 _NAME = rb"[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,63}\$?"
-_PASSWORD = rb"(?:[x*]|[!*]{0,2}|!?\*LK\*|!?\*NP\*|!{0,2}(?:\$[!-9;-~]{8,}|[./A-Za-z0-9]{13}|_[./A-Za-z0-9]{19}))"
+_PASSWORD = (
+    rb"(?:[x*]|[!*]{0,2}|!?\*LK\*|!?\*NP\*"
+    rb"|!{0,2}(?:\$[!-9;-~]{8,}|[./A-Za-z0-9]{13}|_[./A-Za-z0-9]{19}))"
+)
 _DAYS = rb"[0-9]{0,9}"
 _NAMES = rb"[A-Za-z0-9_.,@$-]*"
 TABLES = (

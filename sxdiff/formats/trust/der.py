@@ -179,7 +179,8 @@ def is_private_key(raw: bytes, one: Element) -> bool:
         if tags == [INTEGER, SEQUENCE, OCTET_STRING]:
             return True
         at = child.end
-    return len(tags) in (6, 9, 10) and set(tags[:9]) == {INTEGER}
+    several = tags[9:] == [SEQUENCE]  # an RSA key of more than two primes
+    return at == one.end and set(tags[:9]) == {INTEGER} and (len(tags) in (6, 9) or several)
 
 
 def is_encrypted_private_key(raw: bytes, one: Element) -> bool:
@@ -239,7 +240,7 @@ def shown(raw: bytes, one: Element) -> Scalar:
         except UnicodeDecodeError:
             return f"{name} {data.hex()}"
     told = digest(data) if len(data) > LONGEST_HEX else _words(data)
-    if one.tag == BIT_STRING or one.tag == OCTET_STRING:
+    if one.tag in (BIT_STRING, OCTET_STRING):
         return told
     return f"[{one.tag & 0x1F:#x}] {told}" if one.tag & 0xC0 != 0x80 else told
 
@@ -281,14 +282,7 @@ class Tree:
         self, one: Element, shape: Shape, path: str = "", depth: int = 0
     ) -> Iterator[Fact | Member]:
         """What the constructed value holds, each part named below `path`."""
-        size = one.content - one.at
-        yield Fact(
-            f"{self.format}.length",
-            self.raw[one.at : one.content].hex(),
-            (one.at, size),
-            path,
-            derived=True,
-        )
+        yield self._head(one.at, one.content, path)
         names = Names()
         for number, (child, part) in enumerate(_matched(children(self.raw, one), shape)):
             name = part.name or self.label(child) or _TAGS.get(child.tag) or str(number)
@@ -306,10 +300,7 @@ class Tree:
             told = shown(self.raw, pair)
             if part.name:  # what is called so has a type that the name does not say
                 told = f"{self.label(one)} {told}"
-            head = self.raw[one.at : pair.at].hex()
-            yield Fact(
-                f"{self.format}.length", head, (one.at, pair.at - one.at), path, derived=True
-            )
+            yield self._head(one.at, pair.at, path)
             yield Fact(kind, told, (pair.at, pair.end - pair.at), path, part.derived)
         elif one.constructed and (part.group or self._is_extension(one)):
             inside = Inside(self.format, lambda content: inside_of(self.format, content, part))
@@ -320,11 +311,15 @@ class Tree:
         elif one.constructed:
             yield from self.parts(one, part.shape, path, depth)
         elif wrapped := self._wrapped(one):
-            head = self.raw[one.at : one.content]
-            yield Fact(f"{self.format}.length", head.hex(), (one.at, len(head)), path, derived=True)
+            yield self._head(one.at, one.content, path)
             yield from self.part(wrapped, Part(0, "", part.shape), path, depth + 1)
         else:
             yield Fact(kind, shown(self.raw, one), at, path, part.derived)
+
+    def _head(self, start: int, end: int, path: str) -> Fact:
+        """Identifier and length octets: they follow from the name and the content behind."""
+        told = self.raw[start:end].hex()
+        return Fact(f"{self.format}.length", told, (start, end - start), path, derived=True)
 
     def label(self, one: Element) -> str:
         """The name of the object identifier that a value starts with, or the value of one that

@@ -4,7 +4,7 @@ Source: OpenJDK 17, sun.security.provider.JavaKeyStore.engineLoad ("KEYSTORE FOR
 com.sun.crypto.provider.JceKeyStore. All numbers are big-endian.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sxdiff.formats.record import Field, Record, utc
 from sxdiff.formats.texts.pieces import Names
@@ -48,9 +48,6 @@ def _store(blob: Blob) -> Iterator[Fact | Member]:
     at = HEADER.size
     for _ in range(int(header["count"])):
         at = yield from _entry(blob, at, int(header["version"]), names)
-        if at is None:
-            at = blob.size - DIGEST
-            break
     if at > blob.size - DIGEST:
         raise FormatError("an entry of a key store reaches into its digest", at)
     end = blob.size - DIGEST
@@ -59,8 +56,8 @@ def _store(blob: Blob) -> Iterator[Fact | Member]:
     yield Fact("jks.digest", blob.part(end, DIGEST).read().hex(), (end, DIGEST), derived=True)
 
 
-def _entry(blob: Blob, at: int, version: int, names: Names) -> Iterator[Fact | Member]:
-    """One entry; gives where it ends, or None where only a reader of Java objects can know."""
+def _entry(blob: Blob, at: int, version: int, names: Names) -> Generator[Fact | Member, None, int]:
+    """One entry; gives where it ends."""
     tag = int.from_bytes(blob.part(at, 4).read(), "big")
     size = int.from_bytes(blob.part(at + 4, 2).read(), "big")
     alias = blob.part(at + 6, size).read()
@@ -90,10 +87,12 @@ def _entry(blob: Blob, at: int, version: int, names: Names) -> Iterator[Fact | M
     # a serialized Java object without a length: it and all behind it are told together
     size = blob.size - DIGEST - at
     yield Fact("private_key.material", digest(blob.part(at, size).read()), (at, size), name)
-    return None
+    return blob.size - DIGEST
 
 
-def _certificate(blob: Blob, at: int, version: int, name: str) -> Iterator[Fact | Member]:
+def _certificate(
+    blob: Blob, at: int, version: int, name: str
+) -> Generator[Fact | Member, None, int]:
     if version == 2:
         size = int.from_bytes(blob.part(at, 2).read(), "big")
         kind = text_of(blob.part(at + 2, size).read())

@@ -7,7 +7,7 @@ Source: RFC 7468 (textual encodings), RFC 1421, 4.4 (headers in a block), RFC 48
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 
 from sxdiff.formats.texts.pieces import Names, piece
@@ -118,7 +118,7 @@ def _subject(der: bytes) -> str:
     return text_of(der[last.content : last.end])[:100]
 
 
-def _block(raw: bytes, begin: re.Match[bytes], name: str) -> Iterator[Fact | Member]:
+def _block(raw: bytes, begin: re.Match[bytes], name: str) -> Generator[Fact | Member, None, int]:
     """One block; gives where it ends. A block without an end goes to the end of the text."""
     label = begin[1]
     private = b"PRIVATE KEY" in label

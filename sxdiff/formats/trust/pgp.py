@@ -87,6 +87,7 @@ ALGORITHMS = {
 HASHES = {1: "MD5", 2: "SHA1", 3: "RIPEMD160", 8: "SHA256", 9: "SHA384", 10: "SHA512", 11: "SHA224"}
 TEXTS = frozenset({6, 24, 26, 28})
 TIMES = frozenset({2})
+SPANS = frozenset({3, 9})
 LARGEST = 64 << 20
 MOST = 200_000
 SIGNATURE_TYPES = frozenset(
@@ -287,6 +288,7 @@ def _signature(body: bytes, at: int) -> Iterator[Fact]:
 
 
 def _subpackets(data: bytes, at: int, area: str) -> Iterator[Fact]:
+    names = Names()
     place = 0
     while place < len(data):
         size, start = _new_length(data, place)
@@ -299,20 +301,19 @@ def _subpackets(data: bytes, at: int, area: str) -> Iterator[Fact]:
         kind = data[start] & 0x7F
         value = data[start + 1 : start + size]
         label = SUBPACKETS.get(kind, f"subpacket_{kind}")
+        name = names.unique(f"{area}{label}")
         head = data[place : start + 1].hex()
-        yield Fact(
-            "pgp.subpacket", head, (at + place, start + 1 - place), f"{area}{label}", derived=True
-        )
+        yield Fact("pgp.subpacket", head, (at + place, start + 1 - place), name, derived=True)
         if value:
-            yield Fact(
-                f"pgp.{label}", _shown(kind, value), (at + start + 1, len(value)), area.strip()
-            )
+            yield Fact(f"pgp.{label}", _shown(kind, value), (at + start + 1, len(value)), name)
         place = start + size
 
 
 def _shown(kind: int, value: bytes) -> Scalar:
     if kind in TIMES and len(value) == 4:
         return utc(int.from_bytes(value, "big"))
+    if kind in SPANS and len(value) == 4:
+        return f"{int.from_bytes(value, 'big')} seconds later"
     if kind in TEXTS:
         return text_of(value)
     return value.hex() if len(value) <= 64 else digest(value)

@@ -59,7 +59,7 @@ def test_one_content(look: Look) -> None:
 
 def test_another_level(look: Look) -> None:
     found = look(zipped(("a", TEXT), ("b", TEXT)), zipped(("a", TEXT), ("b", TEXT), level=1))
-    assert {kind for kind, _, _, _ in told(found)} == {"zip.deflate"}
+    assert {kind for kind, _, _, _ in told(found)} == {"zip.packing"}
 
 
 def test_order(look: Look) -> None:
