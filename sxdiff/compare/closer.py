@@ -6,6 +6,7 @@ differ. What no format knows is compared as text or as bytes. Nothing that diffe
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -30,6 +31,7 @@ from sxdiff.model import (
     Member,
     Node,
     Problem,
+    Scalar,
     Span,
     Value,
     bytes_of,
@@ -47,6 +49,8 @@ MOST_NAMES = 64
 
 MOST_ALIKE = 3
 """Consequences of one kind in one description that are told one by one."""
+MOST_SAME = 16
+"""Facts with one change (the same values on each side) that are told one by one."""
 
 Shifts: TypeAlias = tuple[int, int]
 """What to add to the offsets told of a and of b."""
@@ -78,6 +82,16 @@ class Tally:
             else:
                 self.count(1, difference.bytes)
         return out
+
+    @contextmanager
+    def half(self) -> Iterator[None]:
+        """Half of what is left is for what is told within: one member must not take it all."""
+        kept = self.left // 2
+        self.left -= kept
+        try:
+            yield
+        finally:
+            self.left += kept
 
     def restore(self, before: "Tally") -> None:
         """Forget what was kept and counted since `before` was copied."""
@@ -121,6 +135,9 @@ class _Closer:
     ) -> Node | None:
         if ranges.equal(a, b):
             return None
+        if not self._tally.left:  # only counted: not worth a closer look
+            self._tally.count(1, ranges.count_differing(a, b))
+            return Node(name, "bytes")
         one, two = sniff(a.read(0, HEAD), a.size), sniff(b.read(0, HEAD), b.size)
         if one is not two and (told := self._formats(a, b, name, one, two, depth)):
             return told
@@ -223,10 +240,9 @@ class _Closer:
         `shifts` is added to the offsets told where the description is of a `part` of a stream.
         """
         paired = pair(describe(a, parts[0]), describe(b, parts[1]))
-        keep = self._tally.keep
+        keep, dropped = self._tally.keep, self._tally.more
         contents = keep(_renamed(a, b, paired, format_name))
         contents += keep(self._alike(paired, format_name))
-        told = keep(_facts(a, b, paired.facts, shifts))
         contents += keep(_alone(a, b, paired, format_name, shifts))
         contents += keep(_order(paired, format_name))
         nodes: list[Node] = []
@@ -242,7 +258,8 @@ class _Closer:
                 equal.add(left.name)
                 continue
             if not _is_part(left) and not _is_part(right):
-                found = self.look(one, two, left.name, left.kind, depth + 1)
+                with self._tally.half():
+                    found = self.look(one, two, left.name, left.kind, depth + 1)
                 nodes += [found] if found else []
                 rooted = True
                 continue
@@ -262,10 +279,13 @@ class _Closer:
                 rooted = rooted or (inner_rooted and not left.derived)
                 nodes.append(_as_derived(node) if left.derived and right.derived else node)
         contents += keep(_repacked(a, b, paired, equal, format_name, shifts))
-        if not told and not contents and not nodes:
+        # contents first: where there are too many differences, headers are left out
+        told = keep(_facts(a, b, paired.facts, shifts))
+        more = self._tally.more > dropped
+        if not told and not contents and not nodes and not more:
             whole = Member("", a, kind=UNTOLD)
             contents = keep(ranges.differences(a, b, whole, whole, (), shifts))
-        rooted = rooted or any(not difference.derived for difference in contents)
+        rooted = rooted or more or any(not difference.derived for difference in contents)
         if part:  # its facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
@@ -323,7 +343,7 @@ class _Closer:
         known, other = left.inside, right.inside
         if known is None or other is None or known.format != other.format:
             return None
-        if not a.size or not b.size:
+        if not a.size or not b.size or not self._tally.left:
             return None
         if depth >= self._limits.member_depth:
             return _problem("limit", f"parts nested {depth} deep")
@@ -396,21 +416,28 @@ def _each(node: Node, change: Callable[[Difference], Difference]) -> Node:
 
 
 def _facts(a: Blob, b: Blob, pairs: Sequence[FactPair], shifts: Shifts) -> Iterator[Difference]:
-    """Facts that differ: one difference each; many consequences of one kind are one together."""
-    alike: dict[str, list[FactPair]] = {}
+    """Facts that differ: one difference each; many consequences of one kind, or the same change
+    in many places, are one together."""
+    alike: dict[Hashable, list[FactPair]] = {}
     for one in pairs:
-        if _follows(one):
-            some = one[0] or one[1]
-            assert some  # noqa: S101 - pair gives at least one
-            alike.setdefault(some.kind, []).append(one)
-    folded = {kind for kind, found in alike.items() if len(found) > MOST_ALIKE}
-    for left, right in pairs:
-        some = left or right
-        assert some  # noqa: S101 - pair gives at least one
-        if not (some.kind in folded and _follows((left, right))):
-            yield _fact(a, b, left, right, shifts)
-        elif some.kind in alike:
-            yield _alike(a, b, some.kind, alike.pop(some.kind), shifts)
+        alike.setdefault(_likeness(one), []).append(one)
+    for found in alike.values():
+        if len(found) > (MOST_ALIKE if _follows(found[0]) else MOST_SAME):
+            yield _alike(a, b, found, shifts)
+        else:
+            for left, right in found:
+                yield _fact(a, b, left, right, shifts)
+
+
+def _likeness(pair: FactPair) -> Hashable:
+    """What two pairs of facts have in common that may be told together."""
+    left, right = pair
+    some = left or right
+    assert some  # noqa: S101 - pair gives at least one
+    if _follows(pair):
+        return some.kind, True
+    # 1 == True in Python, not in a report
+    return some.kind, False, repr(left and left.value), repr(right and right.value)
 
 
 def _unpacked_from(left: Member, right: Member, same: set[str]) -> bool:
@@ -449,11 +476,18 @@ def _follows(pair: FactPair) -> bool:
     return all(fact.derived for fact in pair if fact)
 
 
-def _alike(a: Blob, b: Blob, kind: str, pairs: Sequence[FactPair], shifts: Shifts) -> Difference:
+def _alike(a: Blob, b: Blob, pairs: Sequence[FactPair], shifts: Shifts) -> Difference:
+    some = pairs[0][0] or pairs[0][1]
+    assert some  # noqa: S101 - pair gives at least one
+    derived = _follows(pairs[0])
     told: list[Value] = []
     for side in (0, 1):
         facts = [fact for pair in pairs if (fact := pair[side])]
-        text = "\n".join(f"{fact.name} {fact.value}"[:LONGEST] for fact in facts[:MOST_ALIKE])
+        text: Scalar = "\n".join(f"{fact.name} {fact.value}" for fact in facts[:MOST_ALIKE])
+        if facts and not derived:  # all say the same
+            text = facts[0].value
+        if isinstance(text, str):
+            text = text[:LONGEST]
         spans = [fact.at for fact in facts if fact.at]
         start = min((at for at, _ in spans), default=0)
         end = max((at + size for at, size in spans), default=0)
@@ -462,13 +496,33 @@ def _alike(a: Blob, b: Blob, kind: str, pairs: Sequence[FactPair], shifts: Shift
         _differing(a, left.at if left else None, b, right.at if right else None)
         for left, right in pairs
     )
-    return Difference(kind, told[0], told[1], bytes=size, count=len(pairs), derived=True)
+    names = list(
+        dict.fromkeys(name for left, right in pairs for name in [_name(left, right)] if name)
+    )
+    symbol = ", ".join(names[:MOST_ALIKE])
+    if len(names) > MOST_ALIKE:
+        symbol += f" and {len(names) - MOST_ALIKE} more"
+    return Difference(
+        some.kind,
+        told[0],
+        told[1],
+        bytes=size,
+        count=len(pairs),
+        symbol=symbol if names and not derived else None,
+        derived=derived,
+    )
+
+
+def _name(left: Fact | None, right: Fact | None) -> str:
+    """The name of a pair of facts, the same for swapped sides."""
+    names = [fact.name for fact in (left, right) if fact]
+    return min(names)
 
 
 def _fact(a: Blob, b: Blob, left: Fact | None, right: Fact | None, shifts: Shifts) -> Difference:
     some = left or right
     assert some  # noqa: S101 - pair gives at least one
-    name = min((left or some).name, (right or some).name)
+    name = _name(left, right)
     return Difference(
         some.kind,
         _value(left, shifts[0]),

@@ -46,7 +46,9 @@ class Text:
         """Lines from `start` to `end` as one side of a difference."""
         span = (self.ends[start], self.ends[end] - self.ends[start])
         told = text_of(b"".join(_enough(self.lines, start, end)))
-        line = self.first + start if self.numbered else None
+        line: int | None = self.first + start
+        if not self.numbered:  # rows: their line ends are ours
+            line, told = None, told.removesuffix("\n")
         at = (span[0] + self.shift, span[1])
         if len(told) <= EXCERPT:
             return Value(told, at, line=line)

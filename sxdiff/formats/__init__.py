@@ -5,11 +5,16 @@ A new format is one module with a class like `gzip.Gzip` and its line in `FORMAT
 
 from sxdiff.formats.archives.apk import Apk
 from sxdiff.formats.archives.ar import Ar
+from sxdiff.formats.archives.cab import Cab
 from sxdiff.formats.archives.cpio import Cpio
 from sxdiff.formats.archives.crx import Crx
 from sxdiff.formats.archives.deb import Deb
+from sxdiff.formats.archives.lha import Lha
+from sxdiff.formats.archives.rar import Rar
 from sxdiff.formats.archives.rpm import Rpm
+from sxdiff.formats.archives.sevenzip import SevenZip
 from sxdiff.formats.archives.tar import Tar
+from sxdiff.formats.archives.xar import Xar
 from sxdiff.formats.archives.zip import Zip
 from sxdiff.formats.bytecode.beam import Beam
 from sxdiff.formats.bytecode.elc import Elc
@@ -60,6 +65,13 @@ from sxdiff.formats.documents.png import Png
 from sxdiff.formats.documents.riff import Riff
 from sxdiff.formats.documents.tiff import Tiff
 from sxdiff.formats.elf.file import Elf
+from sxdiff.formats.executables.device_tree import DeviceTree
+from sxdiff.formats.executables.macho import Macho
+from sxdiff.formats.executables.pe import Pe
+from sxdiff.formats.executables.uimage import Uimage
+from sxdiff.formats.executables.vmlinuz import Vmlinuz
+from sxdiff.formats.filesystems.cramfs import Cramfs
+from sxdiff.formats.filesystems.erofs import Erofs
 from sxdiff.formats.filesystems.ext import Ext
 from sxdiff.formats.filesystems.fat import Fat
 from sxdiff.formats.filesystems.iso9660 import Iso9660
@@ -90,6 +102,11 @@ FORMATS: tuple[Format, ...] = (
     Elf(),
     Deb(),
     Ar(),
+    Lha(),
+    Rar(),
+    Xar(),
+    Cab(),
+    SevenZip(),
     Crx(),
     Rpm(),
     Cpio(),
@@ -106,6 +123,8 @@ FORMATS: tuple[Format, ...] = (
     Iso9660(),
     Ext(),
     Fat(),
+    Erofs(),
+    Cramfs(),
     Png(),
     Font(),
     Gif(),
@@ -163,6 +182,11 @@ FORMATS: tuple[Format, ...] = (
     LlvmBitcode(),
     HaskellInterface(),
     Rmeta(),
+    Vmlinuz(),
+    Pe(),
+    Macho(),
+    Uimage(),
+    DeviceTree(),
 )
 
 TEXTS: tuple[Format, ...] = (

@@ -138,6 +138,9 @@ class _View:
         example = self._report.examples[kind["example"]]
         plain = f"{kind['kind']} "
         painted = f"{self._paint(escape(kind['kind']), _BOLD)} "
+        alike = example.get("count", 1)
+        if kind["differences"] == 1 < alike:
+            plain, painted = f"{plain}× {alike:,} ", f"{painted}× {alike:,} "  # noqa: RUF001 - the sign for times
         if kind["differences"] > 1:
             counted = f"× {kind['differences']:,} "  # noqa: RUF001 - the sign for times
             if kind["files"] > 1:

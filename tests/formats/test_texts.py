@@ -73,6 +73,14 @@ def test_json_spelling_is_told(look: Look) -> None:
     assert places(look, b'{"k": 1, "k": 2}', b'{"k": 1, "k": 3}') == [("json.value", ("k #2",))]
 
 
+def test_json_long_text(look: Look) -> None:
+    """Of a long text the place that differs is told."""
+    text = dumped({"k": "line\n" * 9000 + "made in 2026" + "line\n" * 9000})
+    (one,) = differences(look(text, text.replace(b"2026", b"2027")))
+    assert (one.kind, one.where, one.bytes) == ("json.value", ("k",), 1)
+    assert one.a and "made in 2026" in str(one.a.value)
+
+
 def test_json_deep_and_broken(look: Look) -> None:
     """Deeper than parts go it is a listing; what is no JSON is a text."""
     deep = b'{"k":' * 40 + b"1" + b"}" * 40
@@ -137,7 +145,9 @@ def test_stanzas(look: Look) -> None:
     ]
     assert places(look, STATUS, STATUS.replace(b"third", b"Third")) == [("text.case", ())]
     changed = STATUS.replace(b"third", b"last")
-    assert places(look, STATUS, changed) == [("stanza.value", ("one:amd64", "Description"))]
+    assert told(look(STATUS, changed)) == [
+        ("text", ("one:amd64", "Description"), " third line", " last line")
+    ]
     assert places(look, STATUS, b"\n\n".join((one, three, b""))) == [
         ("stanza.only_in_a", ("two:all",))
     ]

@@ -6,10 +6,21 @@ for the symbol table `/` and the long names `//`. All numbers are ASCII, padded 
 """
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Literal, NamedTuple
 
-from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Scalar, text_of
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Limits,
+    Listing,
+    Member,
+    Row,
+    Scalar,
+    text_of,
+)
 
 MAGIC, THIN = b"!<arch>\n", b"!<thin>\n"
 HEADER = 60
@@ -54,14 +65,16 @@ class Ar:
         """Magic, then each member in order; a name met again gets ` #2`."""
         yield Fact("ar.magic", text_of(blob.read(0, len(MAGIC))), (0, len(MAGIC)))
         met: dict[str, int] = {}
+        names: dict[int, str] = {}
         for header in _headers(blob):
             name = header.name
             met[name] = met.get(name, 0) + 1
             if met[name] > 1:
                 name = f"{name} #{met[name]}"
+            names[header.at] = name
             yield from _facts(blob, header, name)
             if header.stored and header.size:
-                yield _content(blob, header, name)
+                yield _content(blob, header, name, names)
             end = header.content + (header.size if header.stored else 0)
             if end % 2 and end < blob.size:
                 padding = blob.read(end, 1)
@@ -146,14 +159,74 @@ def _shown(raw: bytes, number: bool) -> Scalar:
     return int(text) if number and _PLAIN.fullmatch(text) else text
 
 
-def _content(blob: Blob, header: Header, name: str) -> Member:
+def _content(blob: Blob, header: Header, name: str, names: Mapping[int, str]) -> Member:
+    """The member's content. `names` are the members by their headers' offsets; it is filled by
+    the time that a table is looked into."""
     table = header.name in SYMBOL_TABLES
     known = table or header.name == LONG_NAMES
+    rows = partial(_symbols, header.name, names) if table else _long_names
+    kind = "ar.symbols" if table else "ar.names" if known else "bytes"
     return Member(
         name,
         blob.part(header.content, header.size),
         at=(header.content, header.size),
-        kind="ar.symbols" if table else "ar.names" if known else "bytes",
+        kind=kind,
         opaque=known,
         derived=known,
+        inside=Listing(kind, rows) if known else None,
     )
+
+
+def _long_names(table: Blob) -> Iterator[Row]:
+    """The names of `//`, each up to a line feed."""
+    at = 0
+    for line in table.read().splitlines(keepends=True):
+        yield Row((at, len(line)), text_of(line.rstrip(b"\n")))
+        at += len(line)
+
+
+def _symbols(kind: str, names: Mapping[int, str], table: Blob) -> Iterator[Row]:
+    """A symbol table: which member defines each symbol, then the symbols' names.
+
+    GNU: a count, the offsets of the members' headers, the names in the same order, big-endian.
+    BSD: the size of the entries, pairs of a name's and a header's offset, the size of the names,
+    the names, in the byte order of the objects: little-endian here.
+    """
+    data = table.read()
+    bsd = kind.startswith("__.SYMDEF")
+    wide = kind in ("/SYM64/", "__.SYMDEF_64")
+    order: Literal["little", "big"] = "little" if bsd else "big"
+    size = 8 if wide else 4
+
+    def number(at: int) -> int:
+        if at + size > len(data):
+            raise FormatError("symbol table ends early", at)
+        return int.from_bytes(data[at : at + size], order)
+
+    count = number(0) // (2 * size) if bsd else number(0)
+    width = 2 * size if bsd else size
+    start = size + count * width + (size if bsd else 0)
+    if start > len(data):
+        raise FormatError(f"symbol table of {count} symbols", 0)
+    yield Row((0, size), f"{count} symbols")
+    at = start
+    for place in range(size, size + count * width, width):
+        member = number(place + width - size)
+        begin = start + number(place) if bsd else at
+        end = data.find(b"\0", begin)
+        if end < 0:
+            raise FormatError("symbol without an end", begin)
+        symbol = text_of(data[begin:end])
+        at = end + 1
+        found = names.get(member)
+        # where a member lies is the archive's layout
+        refers = ((found, 0),) if found is not None else ()
+        yield Row((place, width), f"{symbol} in {found or f'no member at {member}'}", refers)
+    if bsd:
+        yield Row((start - size, size), f"{number(start - size)} bytes of names")
+    at = start
+    for name in data[start:].split(b"\0")[: count + 1]:
+        end = min(len(data), at + len(name) + 1)
+        if end > at:
+            yield Row((at, end - at), text_of(data[at:end].rstrip(b"\0")))
+        at = end

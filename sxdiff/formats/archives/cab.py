@@ -42,4 +42,5 @@ class Cab:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """One part that holds all. Raises `FormatError` where libarchive is missing."""
-        return entries.dissect(blob, limits, self.name, "cab", partial(HEADER.facts, at=0))
+        header = partial(HEADER.facts, at=0)
+        return entries.dissect(blob, limits, self.name, "cab", header, local_times=True)

@@ -8,10 +8,10 @@ consequence of what is told of the entries.
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any, Protocol
 
 from sxdiff.formats.digest import digest_of
@@ -67,14 +67,15 @@ class Entry:
 
 
 def dissect(
-    blob: Blob, limits: Limits, kind: str, known: str, header: Parts
+    blob: Blob, limits: Limits, kind: str, known: str, header: Parts, *, local_times: bool = False
 ) -> Iterator[Fact | Member]:
     """The archive as one part, so that its packed bytes follow from what differs in it.
 
     `kind` starts the facts' kinds; `known` is libarchive's name of the format; `header` tells
-    what lies plainly in the archive. Raises `FormatError` where libarchive is missing.
+    what lies plainly in the archive; with `local_times` its times are such of no known zone.
+    Raises `FormatError` where libarchive is missing.
     """
-    archive = _Archive(blob, known, limits)
+    archive = _Archive(blob, known, limits, local_times)
     entries = list(archive.entries())
     yield Member(
         "entries",
@@ -107,9 +108,10 @@ def _parts(
 class _Archive:
     """Reads entries, best in their order: the reader that gave one goes on to the next."""
 
-    def __init__(self, blob: Blob, known: str, limits: Limits) -> None:
+    def __init__(self, blob: Blob, known: str, limits: Limits, local_times: bool) -> None:
         self._blob = blob
         self._known = known
+        self._local_times = local_times
         most = max(SMALL, blob.size * limits.expansion * EXPANSION)
         self._most = min(limits.member_bytes, most)
         self._reread = 0
@@ -156,7 +158,8 @@ class _Archive:
             ) as archive:
                 for entry in archive:
                     source.check()
-                    yield _entry(library, entry), partial(_chunks, library, entry, source)
+                    said = _entry(library, entry, self._local_times)
+                    yield said, partial(_chunks, library, entry, source)
             source.check()
         except library.ArchiveError as error:
             source.check()
@@ -165,11 +168,19 @@ class _Archive:
             raise FormatError(f"libarchive: {error}", source.at) from error
 
 
-def _chunks(library: ModuleType, entry: Any, source: "_Source") -> Iterator[bytes]:
+def _chunks(library: Any, entry: Any, source: "_Source") -> Iterator[bytes]:
+    """The content's blocks, one behind the other: their offsets count from the first entry's
+    start where libarchive reads xar, and none of these formats has holes."""
+    import ctypes  # noqa: PLC0415 - start-up time
+
+    ffi, archive = library.ffi, entry._archive_p
+    place, size, offset = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_longlong()
+    words = ctypes.byref(place), ctypes.byref(size), ctypes.byref(offset)
     try:
-        for chunk in entry.get_blocks(block_size=CHUNK):
+        while ffi.read_data_block(archive, *words) != ffi.ARCHIVE_EOF:
             source.check()
-            yield bytes(chunk)
+            if size.value:
+                yield ctypes.string_at(place, size.value)
     except library.ArchiveError as error:
         source.check()
         raise FormatError(f"libarchive: {error.msg}", source.at) from error
@@ -231,7 +242,7 @@ def _library() -> Any:
     return libarchive
 
 
-def _entry(library: Any, entry: Any) -> Entry:
+def _entry(library: Any, entry: Any, local_times: bool) -> Entry:
     """What libarchive says of an entry, without its content."""
     ffi, pointer = library.ffi, entry._entry_p
     facts: list[tuple[str, Scalar]] = []
@@ -242,6 +253,9 @@ def _entry(library: Any, entry: Any) -> Entry:
         if getattr(ffi, f"entry_{name}_is_set")(pointer):
             seconds = getattr(ffi, f"entry_{name}")(pointer)
             nanoseconds = getattr(ffi, f"entry_{name}_nsec")(pointer)
+            if local_times:
+                # libarchive took them as times of this machine's zone: undo that
+                seconds = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
             told = f"{seconds}.{nanoseconds:09d}".rstrip("0") if nanoseconds else seconds
             facts.append((name, told))
     facts += [("uid", entry.uid), ("gid", entry.gid)]

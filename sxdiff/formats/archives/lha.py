@@ -24,7 +24,9 @@ class Lha:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """One part that holds all. Raises `FormatError` where libarchive is missing."""
-        return entries.dissect(blob, limits, self.name, "lha", _header)
+        # levels 0 and 1 hold times of MS-DOS
+        local = blob.part(20, 1).read()[0] < 2
+        return entries.dissect(blob, limits, self.name, "lha", _header, local_times=local)
 
 
 def _header(blob: Blob) -> Iterator[Fact]:

@@ -262,7 +262,7 @@ def _header(blob: Blob, *, signature: bool) -> Iterator[Fact | Member]:
                 blob.part(*span),
                 span,
                 kind,
-                inside=Listing("rpm", rows),
+                inside=Listing(kind, rows),
                 derived=derived,
             )
             continue

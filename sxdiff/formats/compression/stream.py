@@ -4,7 +4,8 @@ library's kind, and bytes that lie behind the last stream."""
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from sxdiff.model import Blob, FormatError, LimitError, Limits, Member
+from sxdiff.formats.digest import digest_of
+from sxdiff.model import Blob, FormatError, LimitError, Limits, Member, Span
 
 PACKED, UNPACKED = 64 << 10, 1 << 20
 """Bytes read, and at most unpacked, at a time."""
@@ -59,7 +60,7 @@ def unpacked(
         raise FormatError(f"damaged {what} stream: {error}", at) from error
 
 
-def bounded(chunks: Iterable[bytes], packed: int, limits: Limits) -> Iterator[bytes]:
+def bounded(chunks: Iterable[bytes], size: int, limits: Limits) -> Iterator[bytes]:
     """The chunks of `packed` bytes, as long as the limits allow. Raises `LimitError`."""
     most = min(limits.member_bytes, max(SMALL, packed * limits.expansion))
     size = 0
@@ -92,7 +93,7 @@ class Keeper:
 
 
 def measured(
-    chunks: Iterator[tuple[int, bytes]], packed: int, limits: Limits
+    chunks: Iterator[tuple[int, bytes]], size: int, limits: Limits
 ) -> tuple[int, Keeper]:
     """The packed size of a stream, read to its end, and its content as far as it is kept.
 
@@ -109,6 +110,16 @@ def measured(
     for chunk in bounded(bare(), packed, limits):
         keeper.add(chunk)
     return sizes[0], keeper
+
+
+def packed(blob: Blob, span: Span, alone: bool) -> str:
+    """What stands for the packed bytes of a span.
+
+    By convention a bare digest says that the content follows from just these bytes. Where a
+    stream is not `alone`, they are only a part of what the content follows from.
+    """
+    digest = digest_of(blob.part(*span))
+    return digest if alone else f"{span[1]} bytes, {digest}"
 
 
 def trailing(blob: Blob, end: int, kind: str) -> Iterator[Member]:

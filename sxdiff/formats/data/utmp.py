@@ -98,9 +98,9 @@ class Lastlog:
             if raw.count(0) == len(raw):
                 continue
             row = LAST.values(raw)
-            if int(row["time"]) <= 0 or not row["line"] or not (_padded(row["line"])):
+            if int(row["time"]) <= 0 or not text(row["line"]):
                 return False
-            if not _padded(row["host"]):
+            if not (_padded(row["line"]) and _padded(row["host"])):
                 return False
             some = True
         return some
@@ -125,6 +125,7 @@ def _is_login(row: dict[str, Raw]) -> bool:
 
 
 def _padded(value: Raw) -> bool:
-    """Whether it is printable text with NULs behind it."""
+    """Whether it is printable text and a NUL behind it: no name fills its field."""
     assert isinstance(value, bytes)  # noqa: S101 - the tables say so
-    return all(byte >= 32 and byte != 127 for byte in value.rstrip(b"\0"))
+    plain = value.rstrip(b"\0")
+    return len(plain) < len(value) and all(byte >= 32 and byte != 127 for byte in plain)

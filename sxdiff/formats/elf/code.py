@@ -12,12 +12,13 @@ no-operations that it and LLVM write.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.elf import schema
+from sxdiff.formats.elf.dwarf_lines import source_of
 from sxdiff.formats.elf.instructions import (
     EM_386,
     EM_AARCH64,
@@ -44,7 +45,18 @@ from sxdiff.formats.elf.references import (
     References,
     Relocation,
 )
-from sxdiff.model import Blob, Fact, Inside, LimitError, Listing, Member, Row, Symbol, text_of
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Inside,
+    LimitError,
+    Listing,
+    Member,
+    Row,
+    Symbol,
+    text_of,
+)
 
 FORMAT = "elf.code"
 SHT_PROGBITS = 1
@@ -120,6 +132,7 @@ class _Code:
     def parts(self, index: int, blob: Blob) -> Iterator[Fact | Member]:
         """Functions, what lies between them, and padding, of the section's content."""
         listed = knows(self._elf.layout.machine)
+        source = source_of(self._elf, index)
         for extent in self._references.extents(index):
             at, size, name = extent.at, extent.size, extent.name
             if extent.padding:
@@ -140,6 +153,7 @@ class _Code:
                 if listed and small
                 else None,
                 symbols=(Symbol(0, size, name),) if extent.known else (),
+                source=partial(_line, source, at) if source else None,
             )
 
     def rows(self, index: int, extent: Extent, blob: Blob) -> Iterator[Row]:
@@ -280,6 +294,14 @@ class _Code:
             return "x"
         entry = self._elf.layout.header[3]
         return "t" if entry & 1 and self._elf.layout.sections[index].name != ".plt" else "a"
+
+
+def _line(source: Callable[[int], str | None], start: int, at: int) -> str | None:
+    """The source line of an offset in a function; damaged debugging information names none."""
+    try:
+        return source(start + at)
+    except FormatError:
+        return None
 
 
 def _without_padding(found: Iterable[Instruction]) -> Iterator[Instruction]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from sxdiff.formats.elf import schema
@@ -94,6 +94,7 @@ class Debug:
         self.order: Order = "little" if elf.layout.order == "<" else "big"
         self.relocatable = elf.layout.type == schema.ET_REL
         self.kept: dict[str, object] = {}
+        self._read: dict[str, int] = {}
         self._contents: dict[str, Content] = {}
         self._relocations: dict[str, Mapping[int, tuple[int, int]]] = {}
         self._by_address: tuple[list[int], list[Section]] | None = None
@@ -116,6 +117,14 @@ class Debug:
         if known is None or known.size != blob.size:
             known = self._contents[name] = Content(blob)
         return known
+
+    def may_read(self, what: str, size: int, most: int) -> bool:
+        """Whether `size` bytes more of a kind may be read, `most` of one file; counts them."""
+        before = self._read.get(what, 0)
+        if before + size > most:
+            return False
+        self._read[what] = before + size
+        return True
 
     def place(self, address: int) -> tuple[str, int] | None:
         """The loaded section that an address lies in, and the offset in it."""
@@ -195,6 +204,11 @@ def unpacked(elf: ElfFile, section: Section) -> Blob | bytes:
     return data
 
 
+def numbers(data: bytes, order: Order) -> Callable[[int, int], int]:
+    """What gives the unsigned number of a size at an offset of `data`; 0 behind its end."""
+    return lambda at, size: int.from_bytes(data[at : at + size], order)
+
+
 def uleb(data: bytes, at: int) -> tuple[int, int]:
     """An unsigned LEB128 number at `at`, and the offset behind it (DWARF 5, 7.6)."""
     value = data[at]
@@ -257,14 +271,10 @@ def _relocations(elf: ElfFile, name: str) -> Mapping[int, tuple[int, int]]:
         for at in range(0, len(data) - step + 1, step):
             where = int.from_bytes(data[at : at + word], order)
             info = int.from_bytes(data[at + word : at + 2 * word], order)
+            number = info >> (32 if word == 8 else 8)
             if mips:  # r_sym comes first, then four bytes of types
                 number = info & 0xFFFFFFFF
-            else:
-                number = info >> (32 if word == 8 else 8)
-            if original is None:
-                raw = data[at + 2 * word : at + step]
-            else:
-                raw = original.read(where, 4)
+            raw = original.read(where, 4) if original else data[at + 2 * word : at + step]
             addend = int.from_bytes(raw, order, signed=original is None)
             if number < len(rows) and where not in out:
                 out[where] = rows[number][owner_at], rows[number][value_at] + addend

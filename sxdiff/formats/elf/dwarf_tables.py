@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sxdiff.formats.elf import dwarf_schema as schema
 from sxdiff.formats.elf.dwarf_data import Debug, debug, uleb
-from sxdiff.formats.elf.dwarf_units import read_abbreviation
+from sxdiff.formats.elf.dwarf_units import read_abbreviation, units
 from sxdiff.model import Blob, FormatError, LimitError, Listing, Row, text_of
 
 if TYPE_CHECKING:
@@ -222,6 +222,27 @@ def range_sets(known: Debug) -> Iterator[tuple[int, int, int]]:
         return
 
 
+def line_ranges(known: Debug) -> Iterator[tuple[int, int, int]]:
+    """Addresses from, to, and the line program of their unit: by .debug_aranges, else by the
+    units' own DW_AT_low_pc and DW_AT_high_pc."""
+    by_place = {unit.at: unit for unit in units(known)}
+    met = False
+    for start, end, at in range_sets(known):
+        program = by_place[at].root.get(schema.STMT_LIST) if at in by_place else None
+        if isinstance(program, int):
+            met = True
+            yield start, end, program
+    if met:
+        return
+    for unit in by_place.values():
+        low, high, program = (
+            unit.root.get(name) for name in (schema.LOW_PC, schema.HIGH_PC, schema.STMT_LIST)
+        )
+        if isinstance(low, int) and isinstance(high, int) and isinstance(program, int) and low:
+            # a constant counts from the start (DWARF 4, 2.17.2)
+            yield low, high if high > low else low + high, program
+
+
 def _range_lists(known: Debug, _name: str, data: bytes) -> Iterator[Row]:
     """.debug_rnglists (DWARF 5, 7.25 and 7.28)."""
     at = 0
@@ -245,15 +266,15 @@ def _range_lists(known: Debug, _name: str, data: bytes) -> Iterator[Row]:
             at += 1
             if operands == "?":
                 raise FormatError(f"entry {kind} of a list of ranges", start)
-            refers: list[tuple[str, int]] = []
+            met: list[tuple[str, int]] = []
             for operand in operands:
                 if operand == "a":
                     place = known.place(int.from_bytes(data[at : at + size], known.order))
-                    refers += [place] if place else []
+                    met += [place] if place else []
                     at += size
                 else:
                     _, at = uleb(data, at)
-            yield Row((start, at - start), told, tuple(refers))
+            yield Row((start, at - start), told, tuple(met))
         at = head.end
 
 
@@ -295,7 +316,8 @@ def _macros(known: Debug, name: str, data: bytes) -> Iterator[Row]:
             start = at
             told, operands = MACROS.get(data[at], ("", "?"))
             at += 1
-            words, refers = [told], ()
+            words = [told]
+            refers: tuple[tuple[str, int], ...] = ()
             label = ""
             for operand in operands:
                 if operand == "?":

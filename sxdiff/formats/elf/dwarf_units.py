@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.elf import dwarf_schema as schema
-from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, sleb, uleb, unique
+from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, numbers, sleb, uleb, unique
 from sxdiff.model import (
     Blob,
     Fact,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MOST_UNITS = 1 << 18
 MOST_HEAD = 64 << 10
 """Bytes of a unit's header and own DIE."""
-MOST_READ = 4 << 20
+MOST_READ = 2 << 20
 """Bytes of DIEs that are read of one file; units beyond them are told by their digests."""
 LARGE = 17
 """Bits of the size of a unit from which on a DIE is one row (128 KiB), else each attribute is."""
@@ -137,9 +137,8 @@ class Unit:
     """One unit: `at` to `end` in its section, its own DIE at `start`, those below at `below`."""
 
     def __init__(self, known: Debug, section: str, content: Content, at: int) -> None:
-        order = known.order
         head = content.some(at, 40)
-        number = lambda start, size: int.from_bytes(head[start : start + size], order)  # noqa: E731
+        number = numbers(head, known.order)
         length, place, word = number(0, 4), 4, 4
         if length == 0xFFFFFFFF:
             length, place, word = number(4, 8), 12, 8
@@ -178,10 +177,7 @@ class Unit:
         suffix = ".dwo" if self.dwo else ""
         self.strings = ".debug_str" + suffix
         self._string_offsets = ".debug_str_offsets" + suffix
-        relocations = known.relocations(section)
-        if relocations:
-            place = self.header[-1].at[0] if version >= 5 else self.header[2].at[0]
-        self.relocations = relocations
+        self.relocations = relocations = known.relocations(section)
         where = next(row.at[0] for row in self.header if row.text == "debug_abbrev_offset")
         if relocations:
             abbreviations = relocations.get(at + where, (0, abbreviations))[1]
@@ -194,6 +190,7 @@ class Unit:
             tables[abbreviations] = Abbreviations(source, abbreviations)
         self.abbreviations: Abbreviations = tables[abbreviations]
         self.root: dict[int, int | str] = {}
+        self._string_places: list[tuple[int, int, int]] = []
         self.tag = 0
         self.below = self.start
         self._content = content
@@ -230,9 +227,10 @@ class Unit:
                 strings.append((name, where, constant))
             elif kind == schema.STRING_INDEX:
                 strings.append((name, where, 0))
-            if isinstance(value, bytes):
-                value = text_of(value) if kind == schema.STRING else value.hex()
-            self.root.setdefault(name, value)
+            if isinstance(value, int):
+                self.root.setdefault(name, value)
+            elif kind == schema.STRING:
+                self.root.setdefault(name, text_of(value))
         if at > len(data):
             raise IndexError
         self.below = self.start + at
@@ -377,11 +375,7 @@ class Unit:
 
     def rows(self, blob: Blob) -> Iterator[Row]:
         """The DIEs below the unit's own, as rows that count from their start."""
-        kept = self.known.kept
-        before = kept.get("read", 0)
-        assert isinstance(before, int)  # noqa: S101 - written here only
-        kept["read"] = before + blob.size
-        if before + blob.size > MOST_READ:
+        if not self.known.may_read("DIEs", blob.size, MOST_READ):
             # a listing of one row: thousands of places that moved would tell no more
             told = f"{blob.size} bytes of DIEs, not looked into: {digest_of(blob)}"
             yield Row((0, blob.size), told)
@@ -420,7 +414,7 @@ class Unit:
         order = self.known.order
         behind = at
         tag = one.name
-        named = label = ""
+        named = ""
         told: list[tuple[int, int, str, str, tuple[Place, ...]]] = []
         for name, kind, size, constant, attribute in one.attributes or self.plan(one):
             where = at
@@ -457,10 +451,8 @@ class Unit:
             told.append((where, at, attribute, text, refers))
         if at > len(data):
             raise IndexError
-        if named:
-            label = f"{tag} {named}"
-        else:
-            label = self._label_of(one, data, behind, base, DEPTH) or tag
+        label = f"{tag} {named}" if named else ""
+        label = label or self._label_of(one, data, behind, base, DEPTH) or tag
         # a DIE's name is its own row's text, so that DIEs go with those of their name; the
         # unit's own DIE is left without: its name is a path
         own = label if above else tag
@@ -745,8 +737,3 @@ def symbols_of_units(elf: ElfFile, name: str) -> list[Symbol]:
     return [
         Symbol(unit.at, unit.end - unit.at, text) for unit, text in named_units(debug(elf), name)
     ]
-
-
-def unit_ranges(known: Debug) -> Iterator[tuple[int, int, int]]:
-    """Addresses from, to, and the line program of the unit that covers them."""
-    return iter(())

@@ -396,7 +396,7 @@ def _ppc(self: _Follower, at: int, size: int, mnemonic: str, operands: str) -> I
         return self.branch(at, size, mnemonic, operands)
     if mnemonic == "mflr" and self.out:
         # `bcl 20,31,.+4; mflr r30` gives the address of the second
-        for row in self.out[-2:]:
+        for row in self.out[-8:]:
             if row.text.startswith("bdnzl ") and row.target == row.at + 4:
                 self.learn(operands, row.at + 4, None)
         return Instruction(at, size, text)

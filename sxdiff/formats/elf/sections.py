@@ -6,7 +6,9 @@ from typing import TypeAlias
 from sxdiff.formats.elf import code
 from sxdiff.formats.elf.address_significance import address_significance
 from sxdiff.formats.elf.attributes import attributes
+from sxdiff.formats.elf.data import data
 from sxdiff.formats.elf.debug_links import debug_link
+from sxdiff.formats.elf.dwarf_tables import inside_tables
 from sxdiff.formats.elf.dynamic import dynamic
 from sxdiff.formats.elf.frames import frames
 from sxdiff.formats.elf.go_build_info import go_build_info
@@ -41,6 +43,7 @@ TELLERS: tuple[Teller, ...] = (
     defined_versions,
     relocations,
     pointers,
+    data,
     frames,
     section_group,
     debug_link,
@@ -50,6 +53,7 @@ TELLERS: tuple[Teller, ...] = (
     module_versions,
     mips_flags,
     address_significance,
+    inside_tables,
 )
 
 

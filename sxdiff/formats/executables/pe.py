@@ -23,6 +23,7 @@ from sxdiff.model import (
     Member,
     Row,
     Span,
+    Symbol,
     text_of,
 )
 
@@ -112,7 +113,8 @@ DIRECTORIES = (
     *("architecture", "global pointer", "thread storage", "load configuration", "bound import"),
     *("import address", "delay import", "runtime", "reserved"),
 )
-EXPORT, RESOURCE, CERTIFICATE, DEBUG = 0, 2, 4, 6
+EXPORT, RESOURCE, EXCEPTION, CERTIFICATE, DEBUG = 0, 2, 3, 4, 6
+AMD64 = 0x8664
 SECTION = Record(
     "pe.section",
     "<",
@@ -179,8 +181,19 @@ RESOURCES = Record(
     ),
 )
 RESOURCE_TYPES = {
-    **{1: "cursor", 2: "bitmap", 3: "icon", 4: "menu", 5: "dialog", 6: "strings", 9: "keys"},
-    **{10: "data", 12: "cursors", 14: "icons", 16: "version", 23: "html", 24: "manifest"},
+    1: "cursor",
+    2: "bitmap",
+    3: "icon",
+    4: "menu",
+    5: "dialog",
+    6: "strings",
+    9: "keys",
+    10: "data",
+    12: "cursors",
+    14: "icons",
+    16: "version",
+    23: "html",
+    24: "manifest",
 }
 VERSION_RESOURCE = "version/"
 MOST_RESOURCES = 50_000
@@ -191,6 +204,8 @@ FILES = frozenset(
         *(".sbat", ".profile", ".pcrsig", ".pcrpkey", ".dtbauto", ".hwids", ".efifw", ".sdmagic"),
     }
 )
+STATIC = 3
+"""Storage class of a section's symbol, whose auxiliary entry starts with the section's size."""
 SYMBOL = struct.Struct("<8sIhHBB")
 LONGEST = 4096
 """Longest name or path."""
@@ -205,6 +220,16 @@ class Section(NamedTuple):
     offset: int
     size: int
     at: int
+
+
+class Entry(NamedTuple):
+    """One symbol: its place is relative to its section, which is counted from 1."""
+
+    name: str
+    value: int
+    section: int
+    type: int
+    storage: int
 
 
 class Pe:
@@ -243,7 +268,7 @@ class _Image:
         coff = COFF.read(blob, self._at)
         if coff["signature"] != b"PE\0\0" or self._at < 4:
             raise FormatError("no signature of a portable executable", self._at)
-        self.stamp = int(coff["time_date_stamp"])
+        self.stamp, self._machine = int(coff["time_date_stamp"]), int(coff["machine"])
         self._optional_at = self._at + COFF.size
         magic = int.from_bytes(blob.part(self._optional_at, 2).read(), "little")
         if magic not in OPTIONALS:
@@ -339,7 +364,7 @@ class _Image:
     def contents(self) -> Iterator[Part]:
         blob = self._blob
         end = self.headers_end
-        for section in self._sections:
+        for number, section in enumerate(self._sections, 1):
             if not section.size:
                 continue
             end = max(end, section.offset + section.size)
@@ -357,6 +382,7 @@ class _Image:
                 "pe.section.content",
                 opaque=True,
                 inside=self._inside(section),
+                symbols=partial(self._symbols_of, number),
             )
         if self._symbols[1]:
             yield from self._symbol_table()
@@ -409,32 +435,66 @@ class _Image:
 
     def _symbol_rows(self, blob: Blob) -> Iterator[Row]:
         """Standard symbols by name, section and class; where they lie is a place."""
-        data = blob.read()
-        strings = self._blob.part(sum(self._symbols), self._strings_end() - sum(self._symbols))
-        names = strings.read()
+        static = False
+        for at, entry in self._entries(blob.read()):
+            if isinstance(entry, bytes):
+                size = 4 if static else 0  # of a section: it follows from that
+                if size:
+                    yield Row((at, size), "section's size")
+                yield Row((at + size, SYMBOL.size - size), entry[size:].hex())
+                continue
+            static = entry.storage == STATIC and not entry.type and not entry.value
+            text = f"{entry.name} type {entry.type:#x} class {entry.storage}"
+            if 0 < entry.section <= len(self._sections):
+                section = self._sections[entry.section - 1]
+                place = (section.name, entry.value)
+                yield Row((at, SYMBOL.size), f"{text} {section.name}", (place,))
+            else:
+                text += f" {entry.value:#x} section {entry.section}"
+                yield Row((at, SYMBOL.size), text)
+
+    def _entries(self, data: bytes) -> Iterator[tuple[int, "Entry | bytes"]]:
+        """Each entry's place, and the symbol or the auxiliary bytes of the symbol before it."""
+        start = sum(self._symbols)
+        names = self._blob.part(start, self._strings_end() - start).read()
         left = 0
         for at in range(0, len(data) - SYMBOL.size + 1, SYMBOL.size):
             if left:
                 left -= 1
-                yield Row((at, SYMBOL.size), data[at : at + SYMBOL.size].hex())
+                yield at, data[at : at + SYMBOL.size]
                 continue
-            raw, value, number, kind, storage, left = SYMBOL.unpack_from(data, at)
+            raw, value, section, kind, storage, left = SYMBOL.unpack_from(data, at)
+            name = raw.rstrip(b"\0")
             if raw[:4] == bytes(4):
-                start = int.from_bytes(raw[4:], "little")
-                name = names[start : max(start, names.find(b"\0", start))]
-            else:
-                name = raw.rstrip(b"\0")
-            text = f"{text_of(name)} type {kind:#x} class {storage}"
-            if 0 < number <= len(self._sections):
-                section = self._sections[number - 1]
-                yield Row((at, SYMBOL.size), f"{text} {section.name}", ((section.name, value),))
-            else:
-                yield Row((at, SYMBOL.size), f"{text} {value:#x} section {number}")
+                begin = int.from_bytes(raw[4:], "little")
+                name = names[begin : max(begin, names.find(b"\0", begin))]
+            yield at, Entry(text_of(name), value, section, kind, storage)
+
+    def _symbols_of(self, number: int) -> list[Symbol]:
+        """The symbols of section `number`, each up to the next."""
+        if not self._symbols[1]:
+            return []
+        found = [
+            entry
+            for _, entry in self._entries(self._blob.part(*self._symbols).read())
+            if isinstance(entry, Entry) and entry.section == number
+        ]
+        found.sort(key=lambda entry: (entry.value, entry.name))
+        ends = [entry.value for entry in found[1:]] + [self._sections[number - 1].size]
+        return [
+            Symbol(entry.value, end - entry.value, entry.name)
+            for entry, end in zip(found, ends, strict=True)
+            if end > entry.value
+        ]
 
     # --- what lies in sections -----------------------------------------------------------------
 
-    def _inside(self, section: Section) -> Inside | None:
+    def _inside(self, section: Section) -> Inside | Listing | None:
         """Exports, resources and debug data as far as they lie in `section`."""
+        if self._holds(section, EXCEPTION) and self._machine == AMD64:
+            address = int(self._directories[EXCEPTION]["address"])
+            if address == section.address:
+                return Listing("pe.exceptions", self._exception_rows)
         told: list[Callable[[Section], Iterable[Part]]] = []
         for number, parts in ((EXPORT, self._export), (RESOURCE, self._resource)):
             if self._holds(section, number):
@@ -450,6 +510,22 @@ class _Image:
             return False
         address, size = (int(value) for value in self._directories[number].values())
         return bool(size) and section.address <= address < section.address + section.size
+
+    def _exception_rows(self, blob: Blob) -> Iterator[Row]:
+        """RUNTIME_FUNCTION: addresses of a function's start and end, and how to unwind it."""
+        data = blob.read()
+        for at in range(0, len(data) - 11, 12):
+            words = struct.unpack_from("<3I", data, at)
+            if not any(words):
+                return
+            yield Row((at, 12), "function", tuple(self._place(word) for word in words))
+
+    def _place(self, address: int) -> tuple[str, int]:
+        """An address as a section and an offset in it."""
+        for section in self._sections:
+            if section.address <= address < section.address + max(section.size, section.memory):
+                return section.name, address - section.address
+        return "", address
 
     def _pieces(
         self, section: Section, told: list[Callable[[Section], Iterable[Part]]], blob: Blob

@@ -11,7 +11,16 @@ from functools import partial
 from typing import NamedTuple
 
 from sxdiff.formats.digest import digest_of
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Named, Paths, mode, zeros
+from sxdiff.formats.filesystems.tree import (
+    Cursor,
+    Metadata,
+    Named,
+    Paths,
+    filled,
+    mode,
+    uuid,
+    zeros,
+)
 from sxdiff.formats.record import Field, Record, hexadecimal, utc
 from sxdiff.formats.xattr import xattr_value
 from sxdiff.model import (
@@ -22,24 +31,12 @@ from sxdiff.model import (
     LimitError,
     Limits,
     Member,
-    Scalar,
     Span,
     text_of,
 )
 
 START, SIZE = 1024, 1024
 MAGIC = 0xEF53
-
-
-def _text(value: int | bytes) -> Scalar:
-    """Text that zeros fill up to its field's size; where more follows, all of it."""
-    raw = value if isinstance(value, bytes) else b""
-    return text_of(raw.rstrip(b"\0"))
-
-
-def _uuid(value: int | bytes) -> Scalar:
-    text = value.hex() if isinstance(value, bytes) else ""
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 SUPERBLOCK = Record(
@@ -77,18 +74,18 @@ SUPERBLOCK = Record(
         Field("compatible_features", "I", hexadecimal),
         Field("incompatible_features", "I", hexadecimal),
         Field("read_only_features", "I", hexadecimal),
-        Field("uuid", "16s", _uuid),
-        Field("label", "16s", _text),
-        Field("last_mounted", "64s", _text),
+        Field("uuid", "16s", uuid),
+        Field("label", "16s", filled),
+        Field("last_mounted", "64s", filled),
         Field("algorithms", "I"),
         Field("preallocated", "B"),
         Field("preallocated_directory", "B"),
         Field("reserved_descriptors", "H"),
-        Field("journal_uuid", "16s", _uuid),
+        Field("journal_uuid", "16s", uuid),
         Field("journal_inode", "I"),
         Field("journal_device", "I"),
         Field("last_orphan", "I"),
-        Field("hash_seed", "16s", _uuid),
+        Field("hash_seed", "16s", uuid),
         Field("hash_version", "B"),
         Field("journal_backup", "B"),
         Field("descriptor_size", "H"),
@@ -119,14 +116,14 @@ SUPERBLOCK = Record(
         Field("first_error_time", "I", utc),
         Field("first_error_inode", "I"),
         Field("first_error_block", "Q"),
-        Field("first_error_function", "32s", _text),
+        Field("first_error_function", "32s", filled),
         Field("first_error_line", "I"),
         Field("last_error_time", "I", utc),
         Field("last_error_inode", "I"),
         Field("last_error_line", "I"),
         Field("last_error_block", "Q"),
-        Field("last_error_function", "32s", _text),
-        Field("mount_options_text", "64s", _text),
+        Field("last_error_function", "32s", filled),
+        Field("mount_options_text", "64s", filled),
         Field("user_quota_inode", "I"),
         Field("group_quota_inode", "I"),
         Field("overhead", "I", derived=True),

@@ -47,6 +47,17 @@ def mode(value: Raw) -> Scalar:
     return f"{stat.S_IMODE(number):04o} {kind}" + (f" {number >> 16:#x}" if number >> 16 else "")
 
 
+def uuid(value: Raw) -> Scalar:
+    """Sixteen bytes as their usual text."""
+    text = value.hex() if isinstance(value, bytes) else ""
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def filled(value: Raw) -> Scalar:
+    """Text that zeros fill up to its field's size."""
+    return text_of(value.rstrip(b"\0")) if isinstance(value, bytes) else value
+
+
 TYPES = {
     stat.S_IFREG: "regular file",
     stat.S_IFDIR: "directory",

@@ -12,6 +12,7 @@ from sxdiff.model import Blob, Fact, FormatError, Limits, Member, text_of
 
 _SECTION = re.compile(rb"[ \t]*\[{1,2}[ \t]*([^\[\]\r\n]{1,200}?)[ \t]*\]{1,2}[ \t]*\r?\n?$")
 _ENTRY = re.compile(rb"[ \t]*([^=:\r\n#;\[][^=:\r\n]{0,200}?)[ \t]*[=:][ \t]*")
+_NAMED = re.compile(rb"(?:[^\[\r\n][^\r\n]*\r?\n){0,3}?name[ \t]*=[ \t]*\"?([^\"\r\n]{1,100})")
 LONGEST_NAME = 200
 _COMMENT = (b"#", b";")
 _END = b" \t\r\n"
@@ -40,7 +41,7 @@ class Ini:
             found = _SECTION.match(raw[at : at + size])
             if found:
                 starts.append(at)
-                titles.append(text_of(found[1]))
+                titles.append(_title(raw, at + size, found))
             else:
                 list(_line(raw, at, size))  # what is no INI is a text: known before all else
         names = Names()
@@ -50,28 +51,44 @@ class Ini:
                 yield section(blob, (start, end - start), names.unique(title), known, _section)
 
 
-def _section(raw: bytes) -> Iterator[Fact]:
+def _title(raw: bytes, at: int, found: re.Match[bytes]) -> str:
+    """A section's name; of TOML's lists of tables with the name of the table."""
+    if found[0].lstrip().startswith(b"[["):
+        named = _NAMED.match(raw, at)
+        if named:
+            return text_of(found[1] + b" " + named[1])
+    return text_of(found[1])
+
+
+def _section(blob: Blob) -> Iterator[Fact | Member]:
+    raw = blob.read()
     names = Names()
     spans = [*lines_of(raw)]
+    # git indents all keys: then no line goes on with the one above
+    known = [raw[at : at + size] for at, size in spans if raw[at : at + size].strip(_END)]
+    indented = len(known) > 1 and _goes_on(known[1]) and _ENTRY.match(known[1]) is not None
     number = 0
     while number < len(spans):
         at, size = spans[number]
         number += 1
-        for kind, name, value_at in _line(raw, at, size):
+        for kind, name, value_at in _line(raw, at, size, indented):
             if kind != "value":
                 # a comment is its own name, so that one more does not move all others
                 told = names.unique(name) if name else ""
                 yield from piece(f"ini.{kind}", raw, at, at + size, told, derived=kind == "blank")
                 continue
-            # lines that are indented go on with the value
-            while number < len(spans) and _goes_on(raw[spans[number][0] : sum(spans[number])]):
-                size += spans[number][1]
+            while number < len(spans) and not indented:
+                line = raw[spans[number][0] : sum(spans[number])]
+                if not _goes_on(line):
+                    break
+                size += len(line)
                 number += 1
             end = value_at + len(raw[value_at : at + size].rstrip(b"\r\n"))
-            yield from entry("ini", raw, (at, size), names.unique(name), value_at, end)
+            value = (value_at, end - value_at)
+            yield from entry("ini", blob, raw, (at, size), names.unique(name), value)
 
 
-def _line(raw: bytes, at: int, size: int) -> Iterator[tuple[str, str, int]]:
+def _line(raw: bytes, at: int, size: int, indented: bool = False) -> Iterator[tuple[str, str, int]]:
     """(kind, name, where the value starts) of one line."""
     line = raw[at : at + size]
     bare = line.strip(_END)
@@ -81,7 +98,7 @@ def _line(raw: bytes, at: int, size: int) -> Iterator[tuple[str, str, int]]:
         yield "comment", text_of(bare)[:LONGEST_NAME], at
     elif _SECTION.match(line):
         yield "title", "", at
-    elif _goes_on(line):
+    elif _goes_on(line) and not (indented and _ENTRY.match(line)):
         yield "more", "", at
     elif found := _ENTRY.match(line):
         yield "value", text_of(found[1]), at + found.end()
@@ -90,5 +107,5 @@ def _line(raw: bytes, at: int, size: int) -> Iterator[tuple[str, str, int]]:
 
 
 def _goes_on(line: bytes) -> bool:
-    """Whether a line continues the value above: indented, and not empty."""
-    return line[:1] in (b" ", b"\t") and bool(line.strip(_END))
+    """Whether a line continues the value above: indented and not empty, or the end of a list."""
+    return (line[:1] in (b" ", b"\t") and bool(line.strip(_END))) or line[:1] in (b"]", b"}")

@@ -40,6 +40,10 @@ IDENTITIES: tuple[tuple[str, ...], ...] = (
     ("ref",),
 )
 """Keys that name an object of a list, where each object has them and no two have the same."""
+PAYLOADS = frozenset(("payload", "rawBytes"))
+"""Keys whose text is a document of JSON or DER in base64 (DSSE; Sigstore's bundle)."""
+LONG = 1000
+"""Bytes of a scalar from which on the places that differ in it are told."""
 LONGEST_NAME = 200
 _START = re.compile(
     rb"[ \t\r\n]*(?:\{[ \t\r\n]*[\"}]|\[[ \t\r\n]*(?:[\[{\"\]0-9]|-[0-9]|true|false|null))"
@@ -120,21 +124,25 @@ class _Document:
             kind = f"{self.format}.value"
             yield Member(name, self.blob.part(start, size), at, kind, inside=inside)
             return
-        payload = self._payload(name, value) if level <= 2 else None
+        payload = self._payload(name, value)
         if payload:
             yield Member(name, partial(iter, (payload,)))
+        if size > LONG and payload is None:
+            # too long for a fact: where in the text it differs is told
+            yield Member(name, self.blob.part(start, size), at, f"{self.format}.value", opaque=True)
+            return
         spelled = text_of(self.raw[start : start + size])
         yield Fact(f"{self.format}.value", spelled, at, name, derived=payload is not None)
 
     def _payload(self, name: str, value: Value) -> bytes | None:
-        """What an envelope of DSSE holds, in base64."""
-        if name != "payload" or not isinstance(value.value, str) or len(value.value) < 16:
+        """What an envelope of DSSE or a bundle of Sigstore holds, in base64."""
+        if name not in PAYLOADS or not isinstance(value.value, str) or len(value.value) < 16:
             return None
         try:
             found = base64.b64decode(value.value, validate=True)
         except (binascii.Error, ValueError):
             return None
-        return found if _START.match(found) else None
+        return found if _START.match(found) or found[:2] == b"\x30\x82" else None
 
     def _inside(self, value: Value, level: int) -> Inside | Listing:
         base = value.at[0]

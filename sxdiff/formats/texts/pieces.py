@@ -34,12 +34,11 @@ def section(
     at: Span,
     name: str,
     known: tuple[str, str],
-    parts: Callable[[bytes], Iterable[Fact | Member]],
+    parts: Callable[[Blob], Iterable[Fact | Member]],
 ) -> Member:
-    """A span of a text that has pieces of its own: `parts` gets its bytes. `known` is the format's
-    name, which starts the kinds told in it, and the kind of the section as a whole."""
-    inside = Inside(known[0], lambda content: parts(content.read()))
-    return Member(name, blob.part(*at), at, known[1], inside=inside)
+    """A span of a text that has pieces of its own. `known` is the format's name, which starts the
+    kinds told in it, and the kind of the section as a whole."""
+    return Member(name, blob.part(*at), at, known[1], inside=Inside(known[0], parts))
 
 
 def lines_of(raw: bytes, start: int = 0) -> Iterator[Span]:
@@ -51,18 +50,20 @@ def lines_of(raw: bytes, start: int = 0) -> Iterator[Span]:
 
 
 def entry(
-    format_name: str, raw: bytes, at: Span, name: str, value_at: int, value_end: int
-) -> Iterator[Fact]:
-    """One entry `name = value` with its value's span: what is before and behind the value is
-    `{format_name}.layout`, the value is `{format_name}.value`."""
-    start, end = at[0], at[0] + at[1]
+    format_name: str, blob: Blob, raw: bytes, at: Span, name: str, value: Span
+) -> Iterator[Fact | Member]:
+    """One entry `name = value` of the text `raw` in `blob`, with the spans of both.
+
+    A value of several lines is a text of its own; what is around it follows the name.
+    """
+    start, end = at[0], sum(at)
+    value_at, value_end = value[0], sum(value)
     if not start <= value_at <= value_end <= end:
         raise FormatError(f"{format_name}: a value outside its entry", start)
     yield from piece(f"{format_name}.key", raw, start, value_at, name, derived=True)
-    yield Fact(
-        f"{format_name}.value",
-        text_of(raw[value_at:value_end]),
-        (value_at, value_end - value_at),
-        name,
-    )
+    kind = f"{format_name}.value"
+    if raw.find(b"\n", value_at, value_end) >= 0:
+        yield Member(name, blob.part(*value), value, kind)
+    else:
+        yield Fact(kind, text_of(raw[value_at:value_end]), value, name)
     yield from piece(f"{format_name}.end", raw, value_end, end, name, derived=True)

@@ -1,9 +1,9 @@
 """Stanzas of `Field: value` lines: package databases and descriptions.
 
 dpkg's status, control and copyright files, Packages and Release files, METADATA and WHEEL of
-Python packages, MANIFEST.MF of jars, the database of installed packages of apk.
+Python packages, MANIFEST.MF of jars, the database of installed packages of apk, SPDX as tags.
 Source: Debian Policy 5.1 (syntax of control files); Python core metadata 2.3; JAR file
-specification ("JAR Manifest"); apk-tools apk-v2(5) ("installed database").
+specification ("JAR Manifest"); apk-tools apk-v2(5) ("installed database"); SPDX 2.3, annex B.
 """
 
 import re
@@ -14,19 +14,20 @@ from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Span, text_of
 
 FIRST = frozenset(
     b"Package Source Format Origin Archive Suite Manifest-Version Signature-Version "
-    b"Metadata-Version Wheel-Version Package-List Template C P".split()
+    b"Metadata-Version Wheel-Version Package-List Template SPDXVersion C P".split()
 )
 """Names of the field that a file of stanzas starts with."""
 MANY = frozenset(
     b"Classifier Requires-Dist Requires-External Provides-Extra Provides-Dist Obsoletes-Dist "
-    b"Project-URL License-File Dynamic Platform Supported-Platform Tag Import-Name".split()
+    b"Project-URL License-File Dynamic Platform Supported-Platform Tag Import-Name "
+    b"Creator Relationship ExternalRef PackageChecksum FileChecksum LicenseInfoInFile".split()
 )
 """Fields that a stanza may have many times: each is named by its value."""
 _OF_FILES = frozenset((b"F", b"R", b"a", b"Z", b"M"))
 LONGEST_NAME = 200
 WITH_BODY = frozenset((b"Metadata-Version", b"Wheel-Version"))
 """One stanza, then a text of any kind (Python core metadata, "Description in the body")."""
-IDENTITIES = (b"Package", b"P", b"Name", b"Files", b"Template", b"License", b"Source")
+IDENTITIES = tuple(b"Package P Name Files Template License Source PackageName FileName".split())
 """Fields that name a stanza."""
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*):[ \t]*")
 _OTHER = re.compile(rb"^(?![A-Za-z][A-Za-z0-9_-]*:|[ \t#\r\n])[^\n]", re.MULTILINE)
@@ -57,7 +58,7 @@ class Stanzas:
         first = _FIELD.match(raw)
         if first and first[1] in WITH_BODY:
             end = _blank(raw)
-            yield from fields(raw[:end])
+            yield from fields(blob.part(0, end))
             if end < len(raw):
                 yield Member("body", blob.part(end, len(raw) - end), (end, len(raw) - end))
             return
@@ -100,12 +101,19 @@ def _stanzas(raw: bytes) -> Iterator[tuple[Span, int]]:
 def _name(text: bytes) -> str:
     """What a stanza is about: its package with the architecture, its file, its first field."""
     found: dict[bytes, bytes] = {}
+    last = b""
     for at, size in lines_of(text):
         line = text[at : at + size]
         field = _FIELD.match(line)
-        if field and field[1] not in found:
-            found[field[1]] = line[field.end() :].strip(_END)
-            if field[1] == b"Architecture" and b"Package" in found:
+        if line[:1] in (b" ", b"\t"):
+            if last == b"Name":  # a jar's manifest cuts lines at 72 bytes
+                found[last] += line[1:].rstrip(_END)
+            elif last == b"Files":
+                found[last] = b" ".join((found[last], line.strip(_END))).strip()
+        elif field:
+            last = field[1]
+            found.setdefault(last, line[field.end() :].strip(_END))
+            if last == b"Architecture" and b"Package" in found:
                 break
         if len(found) > 40:
             break
@@ -118,8 +126,9 @@ def _name(text: bytes) -> str:
     return text_of(next(iter(found), b"stanza"))
 
 
-def fields(raw: bytes) -> Iterator[Fact]:
+def fields(blob: Blob) -> Iterator[Fact | Member]:
     """The fields of one stanza with their continuation lines."""
+    raw = blob.read()
     names = Names()
     starts: list[tuple[int, re.Match[bytes] | None]] = []
     end = 0
@@ -150,4 +159,5 @@ def fields(raw: bytes) -> Iterator[Fact]:
         elif name in MANY:
             of = raw[value_at:value_end]
         label = text_of(name + b" " + of if of else name)[:LONGEST_NAME]
-        yield from entry("stanza", raw, (at, behind - at), names.unique(label), value_at, value_end)
+        value = (value_at, value_end - value_at)
+        yield from entry("stanza", blob, raw, (at, behind - at), names.unique(label), value)
