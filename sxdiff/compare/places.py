@@ -7,7 +7,8 @@ change. Places are (member's name, offset in its content) of two paired descript
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from sxdiff.compare import ranges
@@ -19,6 +20,8 @@ MOST_ROWS = 1_000_000
 """Rows of one listing."""
 MOST_KEPT = 16
 """Aligned listings that are kept, of those that were asked for last."""
+LONG = 16
+"""Bytes of equal rows in one stretch that are no coincidence."""
 SAMPLE = 64
 """Bytes at a place that are compared where nothing else says what it holds."""
 MOST_PIECES = 4 << 20
@@ -118,18 +121,60 @@ class Aligned:
         self.lines = _lines(a), _lines(b)
         self.changes: list[Change] = align(*self.lines)
         self._starts = [row.at[0] for row in a], [row.at[0] for row in b]
+        self._counts: tuple[Counter[bytes], Counter[bytes]] | None = None
+        self._long: list[tuple[int, int, int]] | None = None
         # a stretch of equal rows ends where the change of that number starts
         self._ends = [change[0] for change in self.changes]
 
     def same(self, at_a: int, at_b: int) -> bool:
         """Whether two offsets hold the same row, or lie where the same row was changed.
 
-        A place before which rows were inserted is the same as that of the first of them.
+        A place before which rows were inserted is the same as that of the first of them. A row
+        that no other says the same as is the same wherever it has moved to. In a table of which
+        all entries differ, a place is the same that moved as far as what lies around it.
         """
         row_a, rest_a = self._row(0, at_a)
         row_b, rest_b = self._row(1, at_b)
-        if rest_a != rest_b:
+        if rest_a == rest_b and (self._together(row_a, row_b) or self._moved(row_a, row_b)):
+            return True
+        return self._in_step(at_a, at_b)
+
+    def _in_step(self, at_a: int, at_b: int) -> bool:
+        """Whether a place between long stretches of equal rows has moved as far as one of them."""
+        if self._long is None:
+            self._long = list(self._stretches())
+        number = bisect_right(self._long, at_a, key=lambda one: one[0]) - 1
+        if not 0 <= number < len(self._long) - 1:
+            return at_a == at_b
+        before, behind = self._long[number], self._long[number + 1]
+        between = before[1] <= at_a and before[1] + before[2] <= at_b < behind[0] + behind[2]
+        return between and at_b - at_a in (before[2], behind[2])
+
+    def _stretches(self) -> Iterator[tuple[int, int, int]]:
+        """Long stretches of equal rows: where they start and end in a, and how far they moved."""
+        ends = [sum(rows[-1].at) if rows else 0 for rows in self.rows]
+        starts = [[*places, end] for places, end in zip(self._starts, ends, strict=True)]
+        yield 0, 0, 0
+        row_a = row_b = 0
+        last = (len(self.rows[0]),) * 2 + (len(self.rows[1]),) * 2
+        for a0, a1, b0, b1 in [*self.changes, last]:
+            start, end = starts[0][row_a], starts[0][a0]
+            if end - start >= LONG and starts[1][b0] - starts[1][row_b] == end - start:
+                yield start, end, starts[1][row_b] - start
+            row_a, row_b = a1, b1
+        yield ends[0], ends[0], ends[1] - ends[0]
+
+    def _moved(self, row_a: int, row_b: int) -> bool:
+        if row_a >= len(self.lines[0]) or row_b >= len(self.lines[1]):
             return False
+        line = self.lines[0][row_a]
+        if line != self.lines[1][row_b]:
+            return False
+        if self._counts is None:
+            self._counts = Counter(self.lines[0]), Counter(self.lines[1])
+        return self._counts[0][line] == self._counts[1][line] == 1
+
+    def _together(self, row_a: int, row_b: int) -> bool:
         number = bisect_right(self._ends, row_a) - 1
         if number < 0:
             return row_a == row_b

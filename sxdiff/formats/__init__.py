@@ -42,7 +42,10 @@ from sxdiff.formats.data.git_index import GitIndex
 from sxdiff.formats.data.git_pack import GitPack, GitPackIndex
 from sxdiff.formats.data.gvariant import Gvariant
 from sxdiff.formats.data.hdf5 import Hdf5
+from sxdiff.formats.data.hwdb import Hwdb
 from sxdiff.formats.data.icon_theme_cache import IconThemeCache
+from sxdiff.formats.data.journal_catalog import JournalCatalog
+from sxdiff.formats.data.kmod_index import KmodIndex
 from sxdiff.formats.data.ld_so_cache import LdSoCache
 from sxdiff.formats.data.ldconfig_aux_cache import LdconfigAuxCache
 from sxdiff.formats.data.locale import Locale
@@ -145,7 +148,10 @@ FORMATS: tuple[Format, ...] = (
     GitPackIndex(),
     Gvariant(),
     Hdf5(),
+    Hwdb(),
     IconThemeCache(),
+    JournalCatalog(),
+    KmodIndex(),
     LdSoCache(),
     LdconfigAuxCache(),
     Locale(),

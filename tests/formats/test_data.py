@@ -29,10 +29,13 @@ FOUND = {
     "git_pack": [("git_pack.packing", ())],
     "gvariant": [("gvariant.key", ("keys",))],
     "hdf5": [("hdf5.objects", ("objects",))],
+    "hwdb": [("hwdb.property", ("properties",))],
     "icon_theme_cache": [
         ("icon_theme_cache.directory", ("directories",)),
         ("icon_theme_cache.icon", ("icons",)),
     ],
+    "journal_catalog": [("journal_catalog.message", ("messages",))],
+    "kmod_index": [("kmod_index.key", ("keys",))],
     "lastlog": [("lastlog.time", ("uid 1",))],
     "ld_so_cache": [("ld_so_cache.library", ("libraries",))],
     "ldconfig_aux_cache": [("ldconfig_aux_cache.library", ("libraries",))],

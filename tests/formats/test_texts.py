@@ -61,8 +61,9 @@ def test_json_order_and_one_more_at_once(look: Look, indent: int | None) -> None
 
 
 def test_json_list_in_another_order(look: Look) -> None:
-    found = told(look(b'{"l": [1, 2, 3], "x": 1}', b'{"l": [3, 2, 1], "x": 1}'))
-    assert found == [("json.list.order", ("l",), "  1\n  2\n  3\n", "  3\n  2\n  1\n")]
+    ((kind, where, a, b),) = told(look(b'{"l": [1, 2, 3], "x": 1}', b'{"l": [3, 2, 1], "x": 1}'))
+    assert (kind, where) == ("json.list.order", ("l",))
+    assert (str(a).split(), str(b).split()) == (["1", "2", "3"], ["3", "2", "1"])
 
 
 def test_json_spelling_is_told(look: Look) -> None:
@@ -208,7 +209,8 @@ def test_xml_on_one_line(look: Look) -> None:
     text = b'<?xml version="1.0"?><a x="1" y="2"><b id="q">text</b><c/></a>'
     (one,) = differences(look(text, text.replace(b"text", b"other")))
     assert (one.kind, one.symbol) == ("xml", "a/b[q]")
-    assert one.a and one.b and (one.a.value, one.b.value) == ("text\n", "other\n")
+    assert one.a and one.b
+    assert [str(value.value).strip() for value in (one.a, one.b)] == ["text", "other"]
     swapped = text.replace(b'x="1" y="2"', b'y="2" x="1"')
     assert places(look, text, swapped) == [("xml.order", ("document",))]
 

@@ -80,6 +80,15 @@ def test_one_more_in_a_bundle(look: Look) -> None:
     ]
 
 
+def test_a_signed_text(look: Look) -> None:
+    """InRelease: the text is told by its own format, the signature by its packets."""
+    armour = sides(ARTEFACTS / "pem-pgp")[0].read_bytes()
+    text = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nOrigin: Debian\nDate: 1\n" + armour
+    assert told(look(text, text.replace(b"Date: 1", b"Date: 2"))) == [
+        ("stanza.value", ("text before pgp signature", "Origin", "Date"), "1", "2")
+    ]
+
+
 def certificate(keys: Path, *words: str) -> bytes:
     text = run(
         "openssl", "req", "-x509", "-key", keys / "a.key", "-set_serial", "9", "-days", "9", *words

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
@@ -72,6 +72,7 @@ def _crc(value: Raw) -> Scalar:
     return f"{int(value):08x}"
 
 
+@lru_cache(4096)
 def dos_time(value: Raw) -> Scalar:
     """MS-DOS date (high) and time (low): local time of the builder, in steps of two seconds."""
     date, time = int(value) >> 16, int(value) & 0xFFFF
@@ -164,6 +165,10 @@ LOCATOR = Record(
 )
 SIZES = frozenset({"name_size", "extra_size", "comment_size"})
 """Sizes of fields that are told whole, and so tell their sizes."""
+SIZES_OF = {"B": 1, "H": 2, "I": 4, "Q": 8, "4s": 4}
+ZEROS: dict[str, Scalar] = {"disk": 0, "internal_attributes": "0x0", "dos_attributes": "0x0"}
+"""What most archives say, and is told only where it is something else."""
+LARGEST_DIRECTORY = 256 << 20
 
 
 class Part(NamedTuple):
@@ -190,17 +195,21 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: its central header's fields and where its pieces lie in the stream."""
+    """One entry: both its headers, and where its data and its descriptor lie in the stream."""
 
     name: str
-    fields: dict[str, int]
-    at: int
-    central: tuple[Part, ...]
-    local_at: int
-    local_fields: dict[str, int]
-    local: tuple[Part, ...]
+    central: "_Headers"
+    local: "_Headers"
     data: Span
     descriptor: Span
+
+    @property
+    def fields(self) -> dict[str, int]:
+        return self.central.fields
+
+    @property
+    def local_at(self) -> int:
+        return self.local.at
 
     @property
     def end(self) -> int:
@@ -275,66 +284,79 @@ def _numbers(record: Record, blob: Blob, at: int) -> dict[str, int]:
 
 def _entries(blob: Blob, directory: Directory) -> Iterator[Entry]:
     """Each entry of the central directory, with its local header."""
+    if directory.size > LARGEST_DIRECTORY:
+        raise LimitError(f"central directory of {directory.size} bytes", directory.at)
+    central = blob.part(directory.at, directory.size).read()
     met: dict[str, int] = {}
-    at, packed = directory.at, 0
-    end = directory.at + directory.size
-    while at < end and blob.read(at, 4) == CENTRAL_MAGIC:
-        fields = _numbers(CENTRAL, blob, at)
-        name_at = at + CENTRAL.size
-        extra_at = name_at + fields["name_size"]
-        comment_at = extra_at + fields["extra_size"]
-        raw = blob.part(name_at, fields["name_size"]).read()
-        comment = blob.part(comment_at, fields["comment_size"]).read()
-        extras = list(_extras(blob, extra_at, fields["extra_size"], fields))
-        central = [
-            Part("name", text_of(raw), (name_at, len(raw))),
-            *extras,
-            Part("comment", text_of(comment), (comment_at, len(comment))),
-        ]
-        fields |= {
-            part.kind[6:]: part.value
-            for part in extras
-            if part.kind.startswith("zip64_") and isinstance(part.value, int)
-        }
-        name = text_of(raw) or "entry without a name"
-        met[name] = met.get(name, 0) + 1
-        if met[name] > 1:
-            name = f"{name} #{met[name]}"
-        packed += fields["packed_size"]
-        if packed > blob.size:
-            raise FormatError("packed sizes of more bytes than the archive has", at)
-        yield _with_local(blob, directory.base, name, fields, at, central)
-        at = comment_at + len(comment)
+    at = packed = 0
+    with blob.open() as stream:
+        while central.startswith(CENTRAL_MAGIC, at):
+            headers = _Headers(CENTRAL, central, at, directory.at)
+            fields = headers.fields
+            fields |= {
+                part.kind[6:]: part.value
+                for part in headers.parts
+                if part.kind.startswith("zip64_") and isinstance(part.value, int)
+            }
+            name = headers.name or "entry without a name"
+            met[name] = met.get(name, 0) + 1
+            if met[name] > 1:
+                name = f"{name} #{met[name]}"
+            packed += fields["packed_size"]
+            if packed > blob.size:
+                raise FormatError("packed sizes of more bytes than the archive has", at)
+            local_at = directory.base + fields["offset"]
+            blob.part(local_at, LOCAL.size)
+            stream.seek(local_at)
+            raw = stream.read(LOCAL.size)
+            if not raw.startswith(LOCAL_MAGIC):
+                raise FormatError(f"no local header of {name!r}", local_at)
+            raw += stream.read(sum(struct.unpack("<HH", raw[26:30])))
+            local = _Headers(LOCAL, raw, 0, local_at)
+            data = (local_at + local.size, fields["packed_size"])
+            blob.part(*data)
+            end = sum(data)
+            marked = local.fields["flags"] & DESCRIPTOR
+            descriptor = _descriptor(blob, fields, end) if marked else 0
+            yield Entry(name, headers, local, data, (end, descriptor))
+            at += headers.size
 
 
-def _with_local(
-    blob: Blob, base: int, name: str, fields: dict[str, int], at: int, central: Sequence[Part]
-) -> Entry:
-    local_at = base + fields["offset"]
-    if blob.read(local_at, 4) != LOCAL_MAGIC:
-        raise FormatError(f"no local header of {name!r}", local_at)
-    local = _numbers(LOCAL, blob, local_at)
-    name_at = local_at + LOCAL.size
-    extra_at = name_at + local["name_size"]
-    raw = blob.part(name_at, local["name_size"]).read()
-    parts = [
-        Part("name", text_of(raw), (name_at, len(raw))),
-        *_extras(blob, extra_at, local["extra_size"], local),
-    ]
-    data = (extra_at + local["extra_size"], fields["packed_size"])
-    blob.part(*data)
-    descriptor = _descriptor(blob, fields, sum(data)) if local["flags"] & DESCRIPTOR else 0
-    return Entry(
-        name,
-        fields,
-        at,
-        tuple(central),
-        local_at,
-        local,
-        tuple(parts),
-        data,
-        (sum(data), descriptor),
-    )
+class _Headers:
+    """One header of either directory in `data` at `at`: fields, name, extra fields, comment.
+
+    `base` is where `data` starts in the stream.
+    """
+
+    __slots__ = ("at", "fields", "name", "parts", "raw", "size")
+
+    def __init__(self, record: Record, data: bytes, at: int, base: int) -> None:
+        if at + record.size > len(data):
+            raise FormatError("header ends early", base + at)
+        self.at = base + at
+        self.raw = record.row.unpack_from(data, at)
+        pairs = zip(record.fields, self.raw, strict=True)
+        self.fields = {field.name: value for field, value in pairs if isinstance(value, int)}
+        name_size, extra_size = self.fields["name_size"], self.fields["extra_size"]
+        comment_size = self.fields.get("comment_size", 0)
+        start = at + record.size
+        self.size = record.size + name_size + extra_size + comment_size
+        if at + self.size > len(data):
+            raise FormatError("header of more bytes than there are", base + at)
+        self.name = text_of(data[start : start + name_size])
+        self.parts = [Part("name", self.name, (base + start, name_size))] if name_size else []
+        start += name_size
+        if extra_size:
+            extra = data[start : start + extra_size]
+            self.parts += _extras(extra, base + start, self.fields)
+        start += extra_size
+        if comment_size:
+            comment = text_of(data[start : start + comment_size])
+            self.parts.append(Part("comment", comment, (base + start, comment_size)))
+
+    @property
+    def span(self) -> Span:
+        return self.at, self.size
 
 
 def _descriptor(blob: Blob, fields: dict[str, int], at: int) -> int:
@@ -365,7 +387,7 @@ def _places(entries: Sequence[Entry], end: int) -> dict[int, tuple[bool, bool]]:
             if before
             else entry.local_at in (0, 4) and entry is entries[0]
         )
-        out[entry.at] = follows, entry.end == after
+        out[id(entry)] = follows, entry.end == after
     return out
 
 
@@ -373,58 +395,68 @@ def _told(
     blob: Blob, entry: Entry, places: dict[int, tuple[bool, bool]], base: int
 ) -> Iterator[Fact]:
     """The central header, then what the local header says otherwise, then the descriptor."""
-    follows, ends = places[entry.at]
-    instead: dict[str, Scalar] = {"mtime": _relative_time(entry)}
-    instead |= dict.fromkeys(SIZES, LAID_OUT)
+    follows, ends = places[id(entry)]
+    name, central, local = entry.name, entry.central, entry.local
+    usual = {"signature", *SIZES}
     if follows and not base:
-        instead["offset"] = LAID_OUT
+        usual.add("offset")
     if ends:
-        instead["packed_size"] = LAID_OUT
+        usual.add("packed_size")
+    # what is usual is told by these two, as there is no fact of its own
+    yield Fact("zip.entry", LAID_OUT, central.span, name)
     values: dict[str, list[Scalar]] = {}
-    for fact in CENTRAL.facts(blob, entry.at, entry.name):
-        field = fact.kind.removeprefix("zip.")
-        values.setdefault(field, []).append(fact.value)
-        told = instead.get(field)
-        yield fact if told is None else Fact(fact.kind, told, fact.at, fact.name, fact.derived)
-    for part in entry.central:
+    for part in _parts(CENTRAL, central):
         values.setdefault(part.kind, []).append(part.value)
-        if part.at[1]:
-            yield Fact(f"zip.{part.kind}", part.value, part.at, entry.name, part.derived)
-
-    def local(part: Part) -> Fact:
+        if part.kind in usual or (part.kind in ZEROS and part.value == ZEROS[part.kind]):
+            continue
+        value = _relative_time(entry) if part.kind == "mtime" else part.value
+        yield Fact(f"zip.{part.kind}", value, part.at, name, part.derived)
+    yield Fact("zip.local", SAME, local.span, name)
+    extras = [part.value for part in local.parts if part.kind == "extra"]
+    if extras != values.get("extra", []):
+        start = local.at + LOCAL.size + local.fields["name_size"]
+        told = ", ".join(map(str, extras))
+        yield Fact("zip.local.extra", told, (start, local.fields["extra_size"]), name)
+    for part in _parts(LOCAL, local):
         same = values.get(part.kind)
-        value = part.value
-        if part.kind in SIZES:
-            value = LAID_OUT
-        elif same and same[0] == value and part.kind != "signature":
-            value = SAME
+        if part.kind in SIZES or part.kind in ("signature", "extra"):
+            continue
+        if same and same[0] == part.value:
             same.pop(0)
-        return Fact(f"zip.local.{part.kind}", value, part.at, entry.name, part.derived)
-
-    for fact in LOCAL.facts(blob, entry.local_at, entry.name):
-        assert fact.at  # noqa: S101 - Record gives every fact a span
-        kind = fact.kind.removeprefix("zip.local.")
-        yield local(Part(kind, fact.value, fact.at, fact.derived))
-    yield from (local(part) for part in entry.local if part.at[1])
+            continue
+        yield Fact(f"zip.local.{part.kind}", part.value, part.at, name, part.derived)
     at, size = entry.descriptor
     if size:
         raw = blob.part(at, size).read()
         marked = raw.startswith(DESCRIPTOR_MAGIC) and size in (16, 24)
         found = struct.unpack("<III" if size < 20 else "<IQQ", raw[4:] if marked else raw)
         fields = entry.fields
-        same = found == (fields["crc32"], fields["packed_size"], fields["size"])
+        right = found == (fields["crc32"], fields["packed_size"], fields["size"])
         style = f"{size} bytes, {'with' if marked else 'without'} signature"
-        said = SAME if same else f"{found[0]:08x}, {found[1]}, {found[2]}"
-        yield Fact("zip.descriptor", f"{style}: {said}", (at, size), entry.name, derived=True)
+        said = SAME if right else f"{found[0]:08x}, {found[1]}, {found[2]}"
+        yield Fact("zip.descriptor", f"{style}: {said}", (at, size), name, derived=True)
+
+
+def _parts(record: Record, headers: "_Headers") -> Iterator[Part]:
+    """The fields of a header with their places, then what follows them."""
+    at = headers.at
+    for field, value in zip(record.fields, headers.raw, strict=True):
+        size = SIZES_OF[field.code]
+        yield Part(field.name, field.show(value), (at, size), field.derived)
+        at += size
+    yield from headers.parts
 
 
 def _relative_time(entry: Entry) -> Scalar:
     """The local time by the time zone that lies between it and the extended time stamp, if there
     is one: so one time is not told twice, and another zone is told as what it is."""
-    told = dos_time(entry.fields["mtime"])
-    known = next((part.value for part in entry.local if part.kind == "extended_mtime"), None)
-    if not isinstance(known, str) or not known.endswith("Z"):
-        return told
+    known = next((part.value for part in entry.local.parts if part.kind == "extended_mtime"), "")
+    return _in_zone(entry.fields["mtime"], f"{known}")
+
+
+@lru_cache(4096)
+def _in_zone(dos: int, known: str) -> Scalar:
+    told = dos_time(dos)
     try:
         utc_time = datetime.strptime(known, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         local_time = datetime.strptime(str(told), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
@@ -442,9 +474,13 @@ def _relative_time(entry: Entry) -> Scalar:
     return f"extended_mtime in UTC{sign}{hours:02d}:{minutes:02d}{rounding}"
 
 
-def _extras(blob: Blob, at: int, size: int, fields: dict[str, int]) -> Iterator[Part]:
+_utc = lru_cache(4096)(utc)
+"""Many entries have one time."""
+
+
+def _extras(data: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
     """Each extra field (APPNOTE 4.5): its header, then what it holds; the rest is padding."""
-    data = blob.part(at, size).read()
+    size = len(data)
     place = 0
     while place + 4 <= size:
         number, length = struct.unpack_from("<HH", data, place)
@@ -508,7 +544,7 @@ def _extended_time(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part
         # the central directory says which times are there, but holds only the first
         if raw[0] >> bit & 1 and place < len(raw):
             (value,) = struct.unpack_from("<i", raw, place)
-            yield Part(f"extended_{name}", utc(value), (at + place, 4))
+            yield Part(f"extended_{name}", _utc(value), (at + place, 4))
             place += 4
 
 
@@ -520,7 +556,7 @@ def _ntfs(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
     for place, name in ((8, "mtime"), (16, "atime"), (24, "ctime")):
         (value,) = struct.unpack_from("<Q", raw, place)
         seconds, ticks = divmod(value, 10**7)
-        told = f"{utc(seconds - 11_644_473_600)} and {ticks * 100} ns"
+        told = f"{_utc(seconds - 11_644_473_600)} and {ticks * 100} ns"
         yield Part(f"ntfs_{name}", told, (at + place, 8))
 
 
@@ -543,7 +579,7 @@ def _old_unix(raw: bytes, at: int, fields: dict[str, int]) -> Iterator[Part]:
     """Info-ZIP "UX": two times, and in the local header two owners."""
     del fields
     for place, name in ((0, "atime"), (4, "mtime")):
-        yield Part(f"unix_{name}", utc(struct.unpack_from("<i", raw, place)[0]), (at + place, 4))
+        yield Part(f"unix_{name}", _utc(struct.unpack_from("<i", raw, place)[0]), (at + place, 4))
     if len(raw) >= 12:
         yield from _owners(raw, at, 8)
 
@@ -771,11 +807,7 @@ def _signing_parts(blob: Blob, block: Span) -> Iterator[Fact | Member]:
 
 def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator[Fact | Member]:
     """What stands behind the last central header."""
-    last = entries[-1] if entries else None
-    at = directory.at
-    if last:
-        comment = last.central[-1].at
-        at = sum(comment)
+    at = sum(entries[-1].central.span) if entries else directory.at
     if blob.read(at, 4) == SIGNATURE_MAGIC:
         size = int.from_bytes(blob.read(at + 4, 2), "little")
         span = (at, 6 + size)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from sxdiff.formats.bytecode import python_opcodes
 from sxdiff.formats.bytecode.marshal_reader import FLAG_REF, Item, Reader, code_fields
 from sxdiff.formats.record import Field, Raw, Record, hexadecimal, utc
 from sxdiff.model import (
@@ -58,6 +59,24 @@ BY_TIME = Record("pyc", "<", SOURCE)
 BY_TIME_FLAGGED = Record("pyc", "<", (FLAGS, *SOURCE))
 BY_HASH = Record("pyc", "<", (FLAGS, Field("source_hash", "8s", hexadecimal)))
 
+CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST", "KW_NAMES"})
+NAMED = frozenset(
+    {
+        *("STORE_NAME", "DELETE_NAME", "LOAD_NAME", "STORE_ATTR", "DELETE_ATTR", "LOAD_ATTR"),
+        *("STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_GLOBAL", "IMPORT_NAME", "IMPORT_FROM"),
+        *("LOAD_METHOD", "LOAD_SUPER_ATTR", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_ANNOTATION"),
+    }
+)
+LOCALS = frozenset(
+    {"LOAD_FAST", "STORE_FAST", "DELETE_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR"}
+)
+CELLS = frozenset(
+    {
+        *("MAKE_CELL", "LOAD_CLOSURE", "LOAD_DEREF", "STORE_DEREF", "DELETE_DEREF"),
+        *("LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"),
+    }
+)
+"""Opcodes whose argument is an index of the constants, names, locals, cells and free variables."""
 STRINGS = frozenset({"filename", "name", "qualname"})
 NUMBER_SHOWN: dict[str, Callable[[int], Scalar]] = {"flags": hex}
 
@@ -90,8 +109,8 @@ class Pyc:
         module = Reader(blob.read(), version).read(start)
         if module.type != "c":
             raise FormatError("no code object behind the header", start)
-        fields = code_fields(version)
-        yield _member(_Place(blob, module, fields), module, _name(module), 0)
+        place = _Place(blob, module, code_fields(version), version)
+        yield _member(place, module, _name(module), 0)
 
 
 class _Place(NamedTuple):
@@ -100,6 +119,7 @@ class _Place(NamedTuple):
     blob: Blob
     module: Item
     fields: tuple[str, ...]
+    version: tuple[int, int]
 
 
 def _version(magic: bytes) -> tuple[int, int] | None:
@@ -141,7 +161,7 @@ def _parts(place: _Place, code: Item) -> Iterator[Fact | Member]:
         elif name in STRINGS:
             yield from _string(place, code, name, field)
         else:
-            yield _table(place, name, field, base)
+            yield _table(place, code, name, field)
     consts = code.fields["consts"]
     met: dict[str, int] = {}
     for item in consts.elements if isinstance(consts, Item) else ():
@@ -191,10 +211,13 @@ def _idle(code: Item) -> int:
     return count
 
 
-def _table(place: _Place, name: str, item: Item, base: int) -> Member:
+def _table(place: _Place, code: Item, name: str, item: Item) -> Member:
     """A tuple or bytes as rows, the first of which is its type and size."""
     size = item.end - item.at
+    base = code.at
     rows = ROWS.get(name)
+    if name == "code":
+        rows = partial(_instructions, _Operands(code, place.version))
     if name == "linetable" and "exceptiontable" not in place.fields:
         rows = _line_pairs  # 3.10
     return Member(
@@ -232,11 +255,62 @@ def _kind(item: Item) -> str:
     return {"(": "tuple", ")": "tuple", "s": "bytes"}.get(item.type, item.type)
 
 
-def _instructions(code: bytes) -> Iterator[tuple[int, str]]:
-    """Two bytes each since 3.6: an opcode's number, whose name depends on the version, and an
-    argument."""
-    for at in range(0, len(code) - 1, 2):
-        yield 2, f"opcode {code[at]} argument {code[at + 1]}"
+class _Operands:
+    """What the arguments of a code object's instructions stand for."""
+
+    def __init__(self, code: Item, version: tuple[int, int]) -> None:
+        self.names = python_opcodes.names(version)
+        self.cached = version >= (3, 11)
+        self._version = version
+        new = version >= (3, 11)
+        locals_, cells = ("localsplusnames",) * 2 if new else ("varnames", "")
+        self._tables = dict.fromkeys(CONSTANTS, _texts(code, "consts"))
+        self._tables |= dict.fromkeys(NAMED, _texts(code, "names"))
+        self._tables |= dict.fromkeys(LOCALS, _texts(code, locals_))
+        free = _texts(code, cells) if new else _texts(code, "cellvars") + _texts(code, "freevars")
+        self._tables |= dict.fromkeys(CELLS, free)
+
+    def text(self, name: str, argument: int) -> str:
+        """The argument by what it stands for, and the bits that are flags beside it."""
+        table = self._tables.get(name)
+        if table is None:
+            return str(argument)
+        shift = 0
+        if name == "LOAD_SUPER_ATTR":
+            shift = 2
+        elif name == "LOAD_GLOBAL":
+            shift = self._version >= (3, 11)
+        elif name == "LOAD_ATTR":
+            shift = self._version >= (3, 12)
+        index, flags = argument >> shift, argument & ((1 << shift) - 1)
+        told = table[index] if index < len(table) else f"#{index}"
+        return f"{told} +{flags}" if shift else told
+
+
+def _texts(code: Item, name: str) -> list[str]:
+    """The texts of a tuple's elements."""
+    item = code.fields.get(name)
+    return [one.text for one in item.value.elements] if isinstance(item, Item) else []
+
+
+def _instructions(operands: _Operands, code: bytes) -> Iterator[tuple[int, str]]:
+    """Two bytes each since 3.6: an opcode and an argument; since 3.11 zeros behind it, which the
+    interpreter uses as a cache. An argument's higher bytes are told with the lowest."""
+    at = higher = 0
+    while at + 1 < len(code):
+        size = 2
+        while operands.cached and code[at + size : at + size + 2] == b"\0\0":
+            size += 2
+        name = operands.names.get(code[at], f"opcode {code[at]}")
+        argument = higher << 8 | code[at + 1]
+        if name == "EXTENDED_ARG":
+            higher = argument & 0xFFFFFF
+            yield 2, name
+            at += 2
+            continue
+        higher = 0
+        yield size, f"{name} {operands.text(name, argument)}"
+        at += size
 
 
 def _line_pairs(table: bytes) -> Iterator[tuple[int, str]]:
@@ -296,7 +370,6 @@ def _shortest(numbers: list[int]) -> int:
 
 
 ROWS: dict[str, Callable[[bytes], Iterable[tuple[int, str]]]] = {
-    "code": _instructions,
     "lnotab": _line_pairs,
     "linetable": _line_table,
     "exceptiontable": _handlers,

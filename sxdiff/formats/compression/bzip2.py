@@ -7,7 +7,7 @@ Source: bzip2 1.0.8, compress.c and decompress.c; "BZIP2: Format Specification" 
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.compression.stream import Decoder, bounded, measured, trailing, unpacked
+from sxdiff.formats.compression.stream import Decoder, bounded, measured, one_of, trailing, unpacked
 from sxdiff.formats.digest import CHUNK, digest_of
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Span
 
@@ -43,7 +43,8 @@ class Bzip2:
             if crc is not None:
                 yield Fact("bzip2.crc32", f"{crc:08x}", derived=True)
             data = at + 4, size - 4
-            yield Fact("bzip2.blocks", digest_of(blob.part(*data)), data, derived=True)
+            packed = Fact("bzip2.blocks", digest_of(blob.part(*data)), data, derived=True)
+            yield one_of(len(streams), packed)
         yield from trailing(blob, sum(streams[-1]), "bzip2.trailing")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sxdiff.formats.compression.deflate import inflate
-from sxdiff.formats.compression.stream import Keeper, trailing
+from sxdiff.formats.compression.stream import Keeper, one_of, trailing
 from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span, text_of
 
@@ -44,7 +44,8 @@ class Gzip:
                 # bgzip and pigz -i write as many members, all alike, as the content needs
                 alike = number > 0 and usual.get(fact.kind) == fact.value
                 yield Fact(fact.kind, fact.value, fact.at, derived=fact.derived or alike)
-            yield from _stream_facts(blob, part.deflate)
+            for fact in _stream_facts(blob, part.deflate):
+                yield one_of(len(parts), fact)
         yield from trailing(blob, _end(spans[-1]), "gzip.trailing")
 
 

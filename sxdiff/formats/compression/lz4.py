@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.compression.stream import bounded, trailing
+from sxdiff.formats.compression.stream import bounded, one_of, trailing
 from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
@@ -76,7 +76,7 @@ class Lz4:
                 first = usual.setdefault(fact.kind, fact)
                 alike = first is not fact and first.value == fact.value
                 derived = (fact.derived or alike) and readable
-                yield Fact(fact.kind, fact.value, fact.at, derived=derived)
+                yield one_of(len(frames), Fact(fact.kind, fact.value, fact.at, derived=derived))
         yield from trailing(blob, end, "lz4.trailing")
 
 

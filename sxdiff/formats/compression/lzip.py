@@ -11,6 +11,7 @@ from sxdiff.formats.compression.stream import (
     Decoder,
     bounded,
     measured,
+    one_of,
     trailing,
     unpacked,
 )
@@ -50,7 +51,8 @@ class Lzip:
             told = f"{_dictionary(coded[0])} ({coded.hex()})"
             yield Fact("lzip.dictionary", told, (at + 5, 1), derived=alike)
             data = at + HEADER, size - HEADER - TRAILER
-            yield Fact("lzip.data", digest_of(blob.part(*data)), data, derived=True)
+            packed = Fact("lzip.data", digest_of(blob.part(*data)), data, derived=True)
+            yield one_of(len(members), packed)
             place = at + size - TRAILER
             for kind, width in (("lzip.crc32", 4), ("lzip.size", 8), ("lzip.member_size", 8)):
                 value = int.from_bytes(blob.read(place, width), "little")

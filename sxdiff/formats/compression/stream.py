@@ -2,10 +2,10 @@
 library's kind, and bytes that lie behind the last stream."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
-from sxdiff.formats.digest import digest_of
-from sxdiff.model import Blob, FormatError, LimitError, Limits, Member, Span
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
 PACKED, UNPACKED = 64 << 10, 1 << 20
 """Bytes read, and at most unpacked, at a time."""
@@ -61,12 +61,12 @@ def unpacked(
 
 
 def bounded(chunks: Iterable[bytes], size: int, limits: Limits) -> Iterator[bytes]:
-    """The chunks of `packed` bytes, as long as the limits allow. Raises `LimitError`."""
-    most = min(limits.member_bytes, max(SMALL, packed * limits.expansion))
-    size = 0
+    """The chunks of `size` packed bytes, as long as the limits allow. Raises `LimitError`."""
+    most = min(limits.member_bytes, max(SMALL, size * limits.expansion))
+    unpacked_size = 0
     for chunk in chunks:
-        size += len(chunk)
-        if size > most:
+        unpacked_size += len(chunk)
+        if unpacked_size > most:
             raise LimitError(f"content of more than {most} bytes")
         yield chunk
 
@@ -92,13 +92,11 @@ class Keeper:
         return anew if chunks is None else lambda: iter(chunks)
 
 
-def measured(
-    chunks: Iterator[tuple[int, bytes]], size: int, limits: Limits
-) -> tuple[int, Keeper]:
+def measured(chunks: Iterator[tuple[int, bytes]], size: int, limits: Limits) -> tuple[int, Keeper]:
     """The packed size of a stream, read to its end, and its content as far as it is kept.
 
-    `chunks` come with the packed bytes read so far, as `unpacked` gives them; `packed` is the
-    size that the stream has at most. Raises `FormatError`, and `LimitError` as `bounded` does.
+    `chunks` come with the packed bytes read so far, as `unpacked` gives them; `size` is what
+    the stream has at most. Raises `FormatError`, and `LimitError` as `bounded` does.
     """
     keeper = Keeper()
     sizes = [0]
@@ -107,19 +105,19 @@ def measured(
         for sizes[0], chunk in chunks:
             yield chunk
 
-    for chunk in bounded(bare(), packed, limits):
+    for chunk in bounded(bare(), size, limits):
         keeper.add(chunk)
     return sizes[0], keeper
 
 
-def packed(blob: Blob, span: Span, alone: bool) -> str:
-    """What stands for the packed bytes of a span.
+def one_of(streams: int, fact: Fact) -> Fact:
+    """A fact about one of so many packed streams that give one content.
 
-    By convention a bare digest says that the content follows from just these bytes. Where a
-    stream is not `alone`, they are only a part of what the content follows from.
+    By convention a derived fact that is a bare digest says that the content follows from its
+    bytes and no others. Where there are several streams, none says that for itself.
     """
-    digest = digest_of(blob.part(*span))
-    return digest if alone else f"{span[1]} bytes, {digest}"
+    bare = fact.derived and isinstance(fact.value, str) and fact.value.startswith("sha256:")
+    return replace(fact, value=f"packed, {fact.value}") if bare and streams > 1 else fact
 
 
 def trailing(blob: Blob, end: int, kind: str) -> Iterator[Member]:

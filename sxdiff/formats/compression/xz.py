@@ -14,6 +14,7 @@ from sxdiff.formats.compression.stream import (
     Decoder,
     bounded,
     measured,
+    one_of,
     trailing,
     unpacked,
 )
@@ -62,13 +63,15 @@ class Xz:
         """The content first, so that the facts that follow from it come after it."""
         streams = _streams(blob, limits)
         yield Member("content", partial(_content, blob, tuple(one.at for one in streams), limits))
+        blocks = sum(len(stream.blocks) for stream in streams)
         usual: dict[str, Fact] = {}
         for stream in streams:
             for fact in _facts(blob, stream):
                 # a content that grows has more blocks; more of the same is no choice of its own
                 first = usual.setdefault(fact.kind, fact)
                 alike = first is not fact and first.value == fact.value
-                yield Fact(fact.kind, fact.value, fact.at, derived=fact.derived or alike)
+                told = Fact(fact.kind, fact.value, fact.at, derived=fact.derived or alike)
+                yield one_of(blocks, told)
         yield from trailing(blob, streams[-1].end, "xz.trailing")
 
 
@@ -159,7 +162,12 @@ def _facts(blob: Blob, stream: Stream) -> Iterator[Fact]:
         yield from _block(blob, block, CHECK_SIZES[check])
     size = stream.end - FOOTER - stream.index_at
     index = blob.part(stream.index_at, size)
-    yield Fact("xz.index", digest_of(index), (stream.index_at, size), derived=True)
+    yield Fact(
+        "xz.index",
+        f"{len(stream.blocks)} blocks, {digest_of(index)}",
+        (stream.index_at, size),
+        derived=True,
+    )
     footer = stream.end - FOOTER
     yield Fact("xz.footer", blob.read(footer, FOOTER).hex(), (footer, FOOTER), derived=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.compression.stream import MEMORY, PACKED, UNPACKED, bounded, trailing
+from sxdiff.formats.compression.stream import MEMORY, PACKED, UNPACKED, bounded, one_of, trailing
 from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span
 
@@ -78,7 +78,7 @@ class Zstd:
                 first = usual.setdefault(fact.kind, fact)
                 alike = first is not fact and first.value == fact.value
                 derived = (fact.derived or alike) and readable
-                yield Fact(fact.kind, fact.value, fact.at, derived=derived)
+                yield one_of(len(real), Fact(fact.kind, fact.value, fact.at, derived=derived))
         yield from trailing(blob, end, "zstd.trailing")
 
 

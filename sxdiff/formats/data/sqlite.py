@@ -80,7 +80,7 @@ class Sqlite:
         """The header string of a database that has a whole header."""
         return len(head) >= HEADER.size and head.startswith(MAGIC)
 
-    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - its own bounds
+    def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """Header, schema, tables by name, then all behind the header as one derived digest."""
         counter = HEADER.number(blob, 0, "change_counter")
         for fact in HEADER.facts(blob, 0):
@@ -93,7 +93,11 @@ class Sqlite:
         if blob.size > MOST:
             yield bytes_part("sqlite.pages", "pages", blob, rest)
             return
-        yield Member("tables", partial(_dumped, blob), inside=Inside("sqlite", _tables))
+        yield Member(
+            "tables",
+            partial(_dumped, blob),
+            inside=Inside("sqlite", partial(_tables, most=limits.text_bytes)),
+        )
         if rest[1]:
             yield packed("sqlite.pages", blob, rest, "tables")
 
@@ -159,7 +163,7 @@ def _line(text: str) -> bytes:
     return text.replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _tables(blob: Blob) -> Iterator[Fact | Member]:
+def _tables(blob: Blob, most: int) -> Iterator[Fact | Member]:
     """The parts of what `_dumped` gives: a listing for the schema and one for each table."""
     names = Names()
     name, start, at = "", 0, 0
@@ -167,16 +171,19 @@ def _tables(blob: Blob) -> Iterator[Fact | Member]:
         for line in stream:
             if line.startswith(b"\0"):
                 if at > start:
-                    yield _listing(blob, name, (start, at - start))
+                    yield _listing(blob, name, (start, at - start), most)
                 start = at + len(line)
                 name = names(text_of(line[1:-1].removeprefix(b"table ")))
                 yield Fact("sqlite.table", name, (at, len(line)), name)
             at += len(line)
     if at > start:
-        yield _listing(blob, name, (start, at - start))
+        yield _listing(blob, name, (start, at - start), most)
 
 
-def _listing(blob: Blob, name: str, span: Span) -> Member:
+def _listing(blob: Blob, name: str, span: Span, most: int) -> Member:
+    """Rows are aligned in memory: those of a table with more than `most` bytes are only a text."""
+    if span[1] > most:
+        return Member(name, blob.part(*span), span)
     return Member(name, blob.part(*span), span, inside=Listing("sqlite.rows", line_rows))
 
 

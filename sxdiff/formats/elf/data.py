@@ -14,7 +14,7 @@ from functools import partial
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
 from sxdiff.formats.elf.pointers import target
-from sxdiff.model import Blob, Listing, Row, Symbol, text_of
+from sxdiff.model import Blob, Listing, Row, Symbol
 
 MOST_BYTES = 2 << 20
 """Size up to which data is looked into; a larger section is compared as bytes."""
@@ -31,7 +31,7 @@ follow each other without an end."""
 PADDING = 64
 """Zeros up to which their number is alignment, and no part of what a row says."""
 _TEXT = re.compile(rb"[\t\n\x20-\x7e]{4,}\0{0,%d}|\0+" % PADDING)
-_WORD = re.compile(rb"[^\t\n \0]{0,%d}[\t\n \0]*" % LONGEST)
+_WORD = re.compile(rb"[A-Za-z0-9_]{0,32}[^A-Za-z0-9_]{0,8}")
 
 
 def data(elf: ElfFile, index: int) -> Listing | None:
@@ -103,11 +103,11 @@ def _plain(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
             text = content[start : start + size].hex()
             yield Row((start, size), text, label=labels.at(start))
         if found and len(found[0].rstrip(b"\0")) <= LONGEST:
-            text = text_of(found[0].rstrip(b"\0")) or _zeros(len(found[0]))
+            text = found[0].rstrip(b"\0").decode("ascii") or _zeros(len(found[0]))
             yield Row((stop, len(found[0])), text, label=labels.at(stop))
         elif found:
             for word in _WORD.finditer(content, stop, found.end()):
-                text = text_of(word[0].rstrip(b"\0"))
+                text = word[0].rstrip(b"\0").decode("ascii")
                 yield Row((word.start(), len(word[0])), text, label=labels.at(word.start()))
         at = found.end() if found else end
 

@@ -13,7 +13,7 @@ from sxdiff.formats.elf.symbols import Strings
 from sxdiff.formats.elf.whole import whole
 from sxdiff.model import Blob, Fact, Inside, LimitError, Member
 
-MOST = 1 << 16
+MOST = 1 << 12
 """Entries of one section."""
 STRINGS = {
     "DT_NEEDED",

@@ -1,6 +1,7 @@
 """Which module looks into which section. A new one is a function and its line in `TELLERS`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeAlias
 
 from sxdiff.formats.elf import code
@@ -23,7 +24,7 @@ from sxdiff.formats.elf.rust_metadata import rust_metadata
 from sxdiff.formats.elf.string_table import string_table
 from sxdiff.formats.elf.symbol_table import symbol_table
 from sxdiff.formats.elf.versions import defined_versions, needed_versions, versions_of_symbols
-from sxdiff.model import Inside, Listing
+from sxdiff.model import Blob, Inside, LimitError, Listing, Row
 
 Teller: TypeAlias = Callable[[ElfFile, int], Inside | Listing | None]
 """Says how to look into the section of that index, or None where it is not its business.
@@ -57,6 +58,21 @@ TELLERS: tuple[Teller, ...] = (
 )
 
 
+MOST_TEXT = 256 << 20
+"""Characters of all rows of a listing; long names in every row could ask for far more."""
+
+
 def inside(elf: ElfFile, index: int) -> Inside | Listing | None:
     """How to look into a section; None where only its bytes can be compared."""
-    return next((told for teller in TELLERS if (told := teller(elf, index))), None)
+    told = next((told for teller in TELLERS if (told := teller(elf, index))), None)
+    return Listing(told.format, partial(_bounded, told.rows)) if isinstance(told, Listing) else told
+
+
+def _bounded(rows: Callable[[Blob], Iterable[Row]], blob: Blob) -> Iterator[Row]:
+    """The rows of a content. Raises `LimitError` where they say too much to hold."""
+    total = 0
+    for row in rows(blob):
+        total += len(row.text)
+        if total > MOST_TEXT:
+            raise LimitError(f"rows of more than {MOST_TEXT} characters", row.at[0])
+        yield row

@@ -11,7 +11,7 @@ from functools import partial
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.dwarf_strings import STRINGS, label_of_string
 from sxdiff.formats.elf.layout import ElfFile
-from sxdiff.model import Blob, Listing, Row, text_of
+from sxdiff.model import Blob, Listing, Row
 
 MOST_BYTES = 8 << 20
 """Size up to which strings are rows; the strings of a larger table are found as bytes."""
@@ -54,5 +54,8 @@ def _rows(elf: ElfFile, name: str, blob: Blob) -> Iterator[Row]:
         if len(raw) > 1 and not raw[0]:
             yield Row((found.start(), len(raw)), "padding")
             continue
-        text = text_of(raw[:-1]) if raw.endswith(b"\0") else f"{text_of(raw)} (without an end)"
+        # bytes that are no UTF-8 stay as they are: rows are made text where they are told
+        text = raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
+        if not raw.endswith(b"\0"):
+            text += " (without an end)"
         yield Row((found.start(), len(raw)), text, (), label(found.start()) if label else "")

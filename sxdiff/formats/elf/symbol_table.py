@@ -9,10 +9,10 @@ from functools import partial
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
 from sxdiff.formats.elf.names import Names
-from sxdiff.formats.elf.symbols import named_symbols
+from sxdiff.formats.elf.symbols import MOST_TEXT, named_symbols
 from sxdiff.formats.elf.versions import symbol_versions
 from sxdiff.formats.elf.whole import whole
-from sxdiff.model import Blob, Fact, Inside, Member
+from sxdiff.model import Blob, Fact, Inside, LimitError, Member
 
 BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "GNU_UNIQUE"}
 TYPES = {
@@ -28,6 +28,8 @@ TYPES = {
 VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
 MADE_BY_LINKER = frozenset({"_DYNAMIC", "_GLOBAL_OFFSET_TABLE_", "_PROCEDURE_LINKAGE_TABLE_"})
 """Addresses that some linkers write as absolute numbers."""
+LONGEST_SECTION = 128
+"""Characters of a section's name in front of an offset; the section is told in full beside it."""
 UNDEFINED, ABSOLUTE, COMMON = "undefined", "absolute", "common"
 
 
@@ -51,7 +53,7 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
     sections = layout.sections
     relocatable = layout.type == schema.ET_REL
     names = Names()
-    at = 0
+    at = total = 0
     dynamic = sections[index].type == schema.SHT_DYNSYM
     versions = symbol_versions(elf) if dynamic else []
     for place, (name, row) in enumerate(named_symbols(elf.blob, layout, index, blob)):
@@ -63,6 +65,9 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
         elif name.startswith("$"):
             name = f"{name} in {where}"  # noqa: PLW2901 - a mapping symbol: there are many
         told = names.unique(name)
+        total += len(told)
+        if total > MOST_TEXT:
+            raise LimitError(f"names of symbols of more than {MOST_TEXT} bytes")
         yield Fact("elf.symbol.st_info", infos[st_info], (at + info[0], 1), told)
         if st_other:
             yield Fact("elf.symbol.st_other", others[st_other], (at + other[0], 1), told)
@@ -73,7 +78,7 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
             if st_info & 15 == schema.STT_TLS and not relocatable:
                 shown = f"{st_value:#x} in the thread's block"
             elif inside and st_value >= base:
-                shown = f"{where}+{st_value - base:#x}"
+                shown = f"{where[:LONGEST_SECTION]}+{st_value - base:#x}"
             else:
                 shown = f"{st_value:#x}"
             # an absolute value and a common symbol's alignment are the symbol's own

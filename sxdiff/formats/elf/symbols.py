@@ -23,6 +23,8 @@ LONGEST = 64 << 10
 """Longest name; mangled C++ and Rust names reach some 10 KiB."""
 MOST_SYMBOLS = 1 << 20
 """Symbols of a table that are named; a larger table names nothing."""
+MOST_TEXT = 128 << 20
+"""Bytes of all names of a table together; names that share an end could ask for far more."""
 STEP = 4096
 """Rows read at a time."""
 
@@ -113,8 +115,12 @@ def _covering(found: list[tuple[int, int, int]], strings: Strings, end: int) -> 
         if place + 1 < len(found) and found[place + 1][0] > at:
             following = found[place + 1][0]
         reach.append(size or following - at)
+    total = 0
     for (at, _, name_at), size in zip(found, reversed(reach), strict=True):
         name = strings.text(name_at)
+        total += len(name)
+        if total > MOST_TEXT:
+            raise LimitError(f"names of symbols of more than {MOST_TEXT} bytes")
         if not name.startswith("$"):
             yield Symbol(at, size, name)
 
@@ -162,6 +168,7 @@ def named_symbols(
     if 0 < section.link < len(layout.sections):
         linked = layout.sections[section.link]
         strings = Strings(blob.part(linked.offset, linked.size if linked.has_content else 0))
+    total = 0
     for row in symbol_rows(blob, layout, index, content):
         name_at, _, _, info, _, owner = row
         kind = info & 15
@@ -171,6 +178,9 @@ def named_symbols(
             name = layout.sections[owner].name
         else:
             name = f"name {name_at}" if name_at else "null"
+        total += len(name)
+        if total > MOST_TEXT:
+            raise LimitError(f"names of symbols of more than {MOST_TEXT} bytes")
         if kind == schema.STT_FILE:
             name = f"file {name}"
         elif kind == schema.STT_SECTION:

@@ -15,8 +15,10 @@ from sxdiff.formats.elf.whole import whole
 from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Member, Span
 
 HIDDEN, BASE = 0x8000, 1
-MOST = 1 << 16
+MOST = 1 << 14
 """Versions that one file needs or defines."""
+LONGEST = 4096
+"""Characters of one name."""
 MOST_SYMBOLS = 1 << 20
 FLAGS = {1: "BASE", 2: "WEAK", 4: "INFO"}
 
@@ -82,11 +84,24 @@ def _known(elf: ElfFile) -> dict[int, tuple[str, bool]]:
     return out
 
 
-def _strings(elf: ElfFile, section: Section) -> Strings:
+class _Names:
+    """The names of versions and libraries, none of them longer than a name can be."""
+
+    def __init__(self, strings: Strings) -> None:
+        self._strings = strings
+
+    def text(self, at: int) -> str:
+        name = self._strings.text(at)
+        if len(name) > LONGEST:
+            raise LimitError(f"name of more than {LONGEST} characters", at)
+        return name
+
+
+def _strings(elf: ElfFile, section: Section) -> _Names:
     linked = elf.linked(section)
     if linked is None:
         raise FormatError("versions without a string table")
-    return Strings(elf.content(linked))
+    return _Names(Strings(elf.content(linked)))
 
 
 def _needed(

@@ -11,7 +11,8 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from sxdiff.formats.digest import digest_of
-from sxdiff.formats.record import Field, Record, hexadecimal, utc
+from sxdiff.formats.executables import cli_metadata
+from sxdiff.formats.record import Field, Raw, Record, hexadecimal, utc
 from sxdiff.model import (
     Blob,
     Fact,
@@ -113,7 +114,7 @@ DIRECTORIES = (
     *("architecture", "global pointer", "thread storage", "load configuration", "bound import"),
     *("import address", "delay import", "runtime", "reserved"),
 )
-EXPORT, RESOURCE, EXCEPTION, CERTIFICATE, DEBUG = 0, 2, 3, 4, 6
+EXPORT, RESOURCE, EXCEPTION, CERTIFICATE, DEBUG, RUNTIME = 0, 2, 3, 4, 6, 14
 AMD64 = 0x8664
 SECTION = Record(
     "pe.section",
@@ -162,7 +163,7 @@ DEBUGS = Record(
         Field("pointer", "I", derived=True),
     ),
 )
-CODEVIEW = 2
+CODEVIEW, REPRODUCIBLE = 2, 16
 CODEVIEW_7 = Record(
     "pe.codeview",
     "<",
@@ -326,7 +327,11 @@ class _Image:
         yield from DOS.facts(blob, 0)
         if self._at > DOS.size:
             yield from self._stub()
-        yield from COFF.facts(blob, self._at)
+        deterministic = self._deterministic
+        for fact in COFF.facts(blob, self._at):
+            # the digest of a deterministic build takes the time's place
+            follows = deterministic and fact.kind == "pe.coff.time_date_stamp"
+            yield Fact(fact.kind, fact.value, fact.at, fact.name, fact.derived or follows)
         yield from self._optional.facts(blob, self._optional_at)
         for number in range(len(self._directories)):
             at = self._directories_at + DIRECTORY.size * number
@@ -501,6 +506,8 @@ class _Image:
                 told.append(parts)
         if len(self._directories) > DEBUG:
             told.append(self._debug)
+        if self._holds(section, RUNTIME):
+            told.append(self._runtime)
         if not told:
             return None
         return Inside("pe", partial(self._pieces, section, told))
@@ -560,14 +567,8 @@ class _Image:
     def _debug(self, section: Section) -> Iterator[Part]:
         """The directory's entries in this section, and what entries point at in it."""
         blob = self._blob.part(section.offset, section.size)
-        address, size = (int(value) for value in self._directories[DEBUG].values())
-        home = next((one for one in self._sections if self._holds(one, DEBUG)), None)
-        if home is None:
-            return
-        for number in range(min(size // DEBUGS.size, 64)):
-            at = address - home.address + DEBUGS.size * number
-            row = DEBUGS.read(self._blob.part(home.offset, home.size), at)
-            name = f"debug {number + 1}"
+        for number, (home, at, row) in enumerate(self._entries_of_debug(), 1):
+            name = f"debug {number}"
             if home is section:
                 yield from self._stamped(DEBUGS.facts(blob, at, name))
             start, length = int(row["pointer"]) - section.offset, int(row["size"])
@@ -583,6 +584,37 @@ class _Image:
             yield Fact(
                 "pe.codeview.path", text_of(path), (start + CODEVIEW_7.size, len(path)), name
             )
+
+    def _runtime(self, section: Section) -> Iterator[Part]:
+        """The CLI header of .NET, and its metadata where that lies in the same section."""
+        blob = self._blob.part(section.offset, section.size)
+        at = int(self._directories[RUNTIME]["address"]) - section.address
+        yield from cli_metadata.HEADER.facts(blob, at, "runtime")
+        row = cli_metadata.HEADER.read(blob, at)
+        start, size = int(row["metadata_address"]) - section.address, int(row["metadata_size"])
+        if start >= 0 and start + size <= section.size:
+            parts = partial(
+                cli_metadata.metadata, place=self._place, deterministic=self._deterministic
+            )
+            span = (start, size)
+            inside = Inside("cli", parts)
+            yield Member("metadata", blob.part(*span), span, "cli.metadata", inside=inside)
+
+    def _entries_of_debug(self) -> Iterator[tuple[Section, int, dict[str, Raw]]]:
+        """Each entry of the debug directory: its section, its place in that, its fields."""
+        home = next((one for one in self._sections if self._holds(one, DEBUG)), None)
+        if home is None:
+            return
+        address, size = (int(value) for value in self._directories[DEBUG].values())
+        content = self._blob.part(home.offset, home.size)
+        for number in range(min(size // DEBUGS.size, 64)):
+            at = address - home.address + DEBUGS.size * number
+            yield home, at, DEBUGS.read(content, at)
+
+    @property
+    def _deterministic(self) -> bool:
+        """Whether the linker says that times and identifiers follow from the contents."""
+        return any(row["type"] == REPRODUCIBLE for _, _, row in self._entries_of_debug())
 
     def _resource(self, section: Section) -> Iterator[Part]:
         """The tree of types, names and languages, then its leaves' contents."""

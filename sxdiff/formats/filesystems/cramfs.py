@@ -9,15 +9,22 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
-from sxdiff.formats.digest import digest_of
 from sxdiff.formats.filesystems.packed import of_zlib
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, filled, mode, zeros
+from sxdiff.formats.filesystems.tree import (
+    Cursor,
+    Metadata,
+    Paths,
+    covered,
+    filled,
+    mode,
+    volume,
+    zeros,
+)
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
-    Inside,
     LimitError,
     Limits,
     Member,
@@ -75,15 +82,18 @@ class Cramfs:
         return _found(head) is not None
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """Superblock, then the tree in the order of its directories."""
-        found = _found(blob.read(0, STARTS[-1] + SUPERBLOCK))
-        if found is None:
-            raise FormatError("no superblock", 0)
-        start, order = found
-        span = start, SUPERBLOCK
-        inside = Inside("cramfs.superblock", partial(SUPERBLOCKS[order].facts, at=0))
-        yield Member("superblock", blob.part(*span), span, inside=inside)
-        yield from _Image(blob, limits, start, order).tree()
+        """One part, `volume`: all that the image holds."""
+        yield volume("cramfs", blob, partial(_parts, limits))
+
+
+def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
+    """Superblock, then the tree in the order of its directories."""
+    found = _found(blob.read(0, STARTS[-1] + SUPERBLOCK))
+    if found is None:
+        raise FormatError("no superblock", 0)
+    start, order = found
+    yield from SUPERBLOCKS[order].facts(blob, start)
+    yield from _Image(blob, limits, start, order).tree()
 
 
 def _found(head: bytes) -> tuple[int, Order] | None:
@@ -134,7 +144,7 @@ class _Image:
             name_size, place = word & 63, word >> 6
         else:
             name_size, place = word >> 26, word & (1 << 26) - 1
-        told = Metadata.of(raw, cursor.facts)
+        told = Metadata.of(cursor.facts)
         return Inode(permissions, size, place * 4, name_size * 4, told)
 
     def tree(self) -> Iterator[Fact | Member]:
@@ -166,7 +176,7 @@ class _Image:
     def _told(self, path: str, inode: Inode, at: int, name: int) -> Iterator[Fact | Member]:
         yield from inode.told.parts(path, "cramfs")
         span = at, INODE + name
-        yield Fact("cramfs.inode", digest_of(self.blob.part(*span)), span, path, derived=True)
+        yield covered("cramfs.inode", self.blob, span, path)
 
     def _entries(self, inode: Inode) -> Iterator[tuple[int, Inode]]:
         at, end = inode.place, inode.place + inode.size
@@ -195,7 +205,7 @@ class _Image:
         if self._left < 0:
             raise LimitError("files of more bytes than the image can hold")
         span = inode.place, start - inode.place
-        yield Fact("cramfs.data", digest_of(self.blob.part(*span)), span, path, derived=True)
+        yield covered("cramfs.data", self.blob, span, path)
         kind = "cramfs.target" if link else "bytes"
         unpacked = partial(self._unpacked, inode.size, blocks)
         yield Member(path, unpacked, kind=kind, opaque=link)

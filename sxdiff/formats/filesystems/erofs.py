@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.digest import digest_of
 from sxdiff.formats.filesystems.tree import (
     Cursor,
     Metadata,
     Named,
     Paths,
+    covered,
     filled,
     mode,
     uuid,
+    volume,
     zeros,
 )
 from sxdiff.formats.record import Field, Record, hexadecimal, utc
@@ -27,7 +28,6 @@ from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
-    Inside,
     LimitError,
     Limits,
     Member,
@@ -106,11 +106,14 @@ class Erofs:
         )
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """Superblock, then the tree in the order of its directories."""
-        inside = Inside("erofs.superblock", partial(SUPERBLOCK.facts, at=0))
-        span = START, SUPERBLOCK.size
-        yield Member("superblock", blob.part(*span), span, inside=inside)
-        yield from _Image(blob, limits).tree()
+        """One part, `volume`: all that the image holds."""
+        yield volume("erofs", blob, partial(_parts, limits))
+
+
+def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
+    """Superblock, then the tree in the order of its directories."""
+    yield from SUPERBLOCK.facts(blob, START)
+    yield from _Image(blob, limits).tree()
 
 
 class _Image:
@@ -192,10 +195,10 @@ class _Image:
             cursor.take(len(stored))
             cursor.tell("attributes", stored.hex(), len(stored), True)
         more: list[Named] = [
-            ("erofs.inode.xattr", name, xattr_value(name, value), value + b"\0")
+            ("erofs.inode.xattr", f"{name}={xattr_value(name, value)}")
             for name, value in self._xattrs(stored)
         ]
-        told = Metadata.of(cursor.data, cursor.facts, more)
+        told = Metadata.of(cursor.facts, more)
         return Inode(at, at + size + attributes, permissions, layout, length, place, told)
 
     def _xattrs(self, stored: bytes) -> Iterator[tuple[str, bytes]]:
@@ -274,7 +277,7 @@ class _Image:
     def _file(self, path: str, inode: Inode) -> Iterator[Fact | Member]:
         yield from inode.told.parts(path, "erofs")
         span = inode.at, inode.end - inode.at
-        yield Fact("erofs.inode", digest_of(self.blob.part(*span)), span, path, derived=True)
+        yield covered("erofs.inode", self.blob, span, path)
         kind = stat.S_IFMT(inode.mode)
         if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK) or not inode.size:
             return
@@ -286,13 +289,13 @@ class _Image:
             width = 8 if inode.place & CHUNK_INDEXES else 4
             step = self.block << (inode.place & 31)
             span = inode.end + -inode.end % width, -(-inode.size // step) * width
-            yield Fact("erofs.chunks", digest_of(self.blob.part(*span)), span, path, True)
+            yield covered("erofs.chunks", self.blob, span, path)
         self._count(inode.size)
         if kind == stat.S_IFDIR or len(spans) > 1:
             what = "erofs.directory" if kind == stat.S_IFDIR else "erofs.extent"
             for one in spans:
                 if isinstance(one, tuple):
-                    yield Fact(what, digest_of(self.blob.part(*one)), one, path, derived=True)
+                    yield covered(what, self.blob, one, path)
         if kind == stat.S_IFDIR:
             return
         if len(spans) == 1 and isinstance(spans[0], tuple):

@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.digest import digest_of
 from sxdiff.formats.filesystems.tree import (
     Cursor,
     Metadata,
     Named,
     Paths,
+    covered,
     filled,
     mode,
     uuid,
+    volume,
     zeros,
 )
 from sxdiff.formats.record import Field, Record, hexadecimal, utc
@@ -27,7 +28,6 @@ from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
-    Inside,
     LimitError,
     Limits,
     Member,
@@ -223,13 +223,17 @@ class Ext:
         return log <= 6 and per_group > 0 and blocks > 0 and head[1100] <= 1
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """Superblock, tables, then the tree in the order of its directories, then the rest."""
-        inside = Inside("ext.superblock", partial(SUPERBLOCK.facts, at=0))
-        yield Member("superblock", blob.part(START, SIZE), (START, SIZE), inside=inside)
-        image = _Image(blob, limits)
-        yield from image.tables()
-        yield from image.tree()
-        yield from image.unnamed()
+        """One part, `volume`: all that the image holds."""
+        yield volume("ext", blob, partial(_parts, limits))
+
+
+def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
+    """Superblock, tables, then the tree in the order of its directories, then the rest."""
+    yield from SUPERBLOCK.facts(blob, START)
+    image = _Image(blob, limits)
+    yield from image.tables()
+    yield from image.tree()
+    yield from image.unnamed()
 
 
 class _Image:
@@ -267,6 +271,7 @@ class _Image:
             self.groups * self.per_group * self.inode_size > blob.size
         ):
             raise FormatError("more inodes than there is room for", START + 40)
+        self._made = {value("mkfs_time"), value("write_time")}
         self._holes = limits.hole_bytes
         self._hashed = 4 * blob.size
         self._sparse = value("read_only_features") & SPARSE
@@ -293,7 +298,7 @@ class _Image:
         if size > 0 and (at, size) not in self._shared:
             self._shared.add((at, size))
             self._count(size)
-            yield Fact(kind, digest_of(self.blob.part(at, size)), (at, size), name, True)
+            yield covered(kind, self.blob, (at, size), name)
 
     def _count(self, size: int) -> None:
         """No block is in two files: what is read of all of them together has an end."""
@@ -410,7 +415,8 @@ class _Image:
                 if cursor.at + width <= 128 + min(extra, self.inode_size - 128):
                     value = cursor.number(width)
                     told = utc(value) if name == "crtime" else value
-                    cursor.tell(name, told, width, name == "checksum_high")
+                    made = name == "crtime" and value in self._made
+                    cursor.tell(name, told, width, name == "checksum_high" or made)
             rest = cursor.take(max(0, min(128 + extra, len(raw)) - cursor.at))
             if rest:
                 cursor.tell("extra", rest.hex(), len(rest))
@@ -421,11 +427,11 @@ class _Image:
         attributes = list(self._stored(stored, acl))
         inline = next((value for name, value in attributes if name == "system.data"), b"")
         more: list[Named] = [
-            ("ext.inode.xattr", name, xattr_value(name, value), value + b"\0")
+            ("ext.inode.xattr", f"{name}={xattr_value(name, value)}")
             for name, value in attributes
             if name != "system.data"
         ]
-        told_all = Metadata.of(raw, cursor.facts, more)
+        told_all = Metadata.of(cursor.facts, more)
         return Inode(number, permissions, size, flags, block, told_all, acl, inline)
 
     def _stored(self, stored: bytes, block: int) -> Iterator[tuple[str, bytes]]:
@@ -601,7 +607,7 @@ class _Image:
             if size > 0 and run.written:
                 span = run.physical * self.block_size, size
                 self._count(size)
-                yield Fact("ext.extent", digest_of(self.blob.part(*span)), span, path, True)
+                yield covered("ext.extent", self.blob, span, path)
         yield Member(path, partial(self.content, inode, runs), kind=kind, opaque=opaque)
 
     def _entries(self, inode: Inode) -> Iterator[tuple[bytes, int]]:

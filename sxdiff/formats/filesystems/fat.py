@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.digest import digest_of
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths
+from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, covered, volume
 from sxdiff.formats.record import Field, Raw, Record, hexadecimal
 from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
-    Inside,
     LimitError,
     Limits,
     Member,
@@ -142,13 +140,17 @@ class Fat:
         )
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """Boot sector, tables, then the tree in the order of its directories."""
-        image = _Image(blob, limits)
-        record = BOOT32 if image.bits == 32 else BOOT
-        inside = Inside("fat.boot", partial(record.facts, at=0))
-        yield Member("boot sector", blob.part(0, SECTOR), (0, SECTOR), inside=inside)
-        yield from image.tables()
-        yield from image.tree()
+        """One part, `volume`: all that the image holds."""
+        yield volume("fat", blob, partial(_parts, limits))
+
+
+def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
+    """Boot sector, tables, then the tree in the order of its directories."""
+    image = _Image(blob, limits)
+    record = BOOT32 if image.bits == 32 else BOOT
+    yield from record.facts(blob, 0)
+    yield from image.tables()
+    yield from image.tree()
 
 
 class _Image:
@@ -189,15 +191,13 @@ class _Image:
                 at = sector * self.sector
                 if not 0 < at <= self.reserved - SECTOR:
                     continue
-                part = self.blob.part(at, SECTOR)
                 if kind == "backup":
-                    yield Fact("fat.backup", digest_of(part), (at, SECTOR), derived=True)
+                    yield covered("fat.backup", self.blob, (at, SECTOR))
                 else:
-                    inside = Inside("fat.info", partial(INFO.facts, at=0))
-                    yield Member(kind, part, (at, SECTOR), inside=inside)
+                    yield from INFO.facts(self.blob, at)
         for copy in range(self.copies):
             span = self.reserved + copy * self.table_size, self.table_size
-            yield Fact("fat.table", digest_of(self.blob.part(*span)), span, derived=True)
+            yield covered("fat.table", self.blob, span)
 
     def _next(self, cluster: int) -> int | None:
         """The cluster that follows, None behind the last."""
@@ -245,10 +245,10 @@ class _Image:
                 yield entry
                 continue
             if entry.attributes & LABEL:
-                yield from entry.told.parts("volume label", "fat", "entry")
+                yield from entry.told.parts("volume label", "fat")
                 continue
             path = paths.below(folder, entry.name, len(open_ones))
-            yield from entry.told.parts(path, "fat", "entry")
+            yield from entry.told.parts(path, "fat")
             if not entry.cluster:
                 continue
             spans = self.runs(entry.cluster)
@@ -260,7 +260,7 @@ class _Image:
 
     def _directory(self, spans: list[tuple[int, int]]) -> Iterator[Fact]:
         for span in spans:
-            yield Fact("fat.directory", digest_of(self.blob.part(*span)), span, derived=True)
+            yield covered("fat.directory", self.blob, span)
 
     def _content(
         self, path: str, size: int, spans: list[tuple[int, int]]
@@ -280,7 +280,7 @@ class _Image:
             left -= span[1]
             if span[1]:
                 parts.append(self.blob.part(*span))
-                yield Fact("fat.extent", digest_of(parts[-1]), span, path, derived=True)
+                yield covered("fat.extent", self.blob, span, path)
         yield Member(path, partial(_joined, parts))
 
     def _entries(self, spans: list[tuple[int, int]]) -> Iterator[Entry | Fact]:
@@ -342,7 +342,7 @@ def _entry(raw: bytes, long: list[bytes]) -> Entry:
     cursor.tell("cluster", low, 2, derived=True)
     size = cursor.number(4)
     cursor.tell("size", size, 4, derived=True)
-    return Entry(name, attributes, high << 16 | low, size, Metadata.of(cursor.data, cursor.facts))
+    return Entry(name, attributes, high << 16 | low, size, Metadata.of(cursor.facts))
 
 
 def _date(value: int) -> str:

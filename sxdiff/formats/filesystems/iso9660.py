@@ -7,12 +7,13 @@ IEEE P1281 (SUSP 1.12) and P1282 (RRIP 1.12) for the system use area; Joliet Spe
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from functools import partial
 from typing import NamedTuple
 
 from sxdiff.formats.compression.stream import only_zeros
 from sxdiff.formats.digest import digest_of
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, mode
+from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, covered, mode, volume
 from sxdiff.formats.record import Field, Raw, Record
 from sxdiff.model import (
     Blob,
@@ -230,44 +231,49 @@ class Iso9660:
         return start[1:6] == IDENTIFIER and start[0] in (BOOT, PRIMARY) and start[6] == 1
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """System area, descriptors, the trees in the order of their directories, tables."""
-        area = blob.part(0, SYSTEM_AREA)
-        if not only_zeros(area):
-            yield Member("system area", area, (0, SYSTEM_AREA), "iso9660.system_area", opaque=True)
-        descriptors, end = _descriptors(blob)
-        primary = next((at for at, kind in descriptors if kind == PRIMARY), None)
-        if primary is None:
-            raise FormatError("no primary volume descriptor", SYSTEM_AREA)
-        yield from _version(blob, end)
-        image = _Image(blob, limits, primary)
-        catalogs = []
-        for at, kind in descriptors:
-            if kind == BOOT:
-                catalogs.append(BOOT_RECORD.number(blob, at, "catalog"))
-        first = {fact.kind: fact.value for fact in VOLUME.facts(blob, primary)}
-        tree = Tree(dict.fromkeys(catalogs, ""), {})
-        numbers: dict[str, int] = {}
-        for at, kind in sorted(descriptors, key=lambda row: row[0] != primary):
-            span = at, SECTOR
-            part = blob.part(*span)
-            name = _name_of(part, kind)
-            numbers[name] = numbers.get(name, 0) + 1
-            if numbers[name] > 1:
-                name += f" #{numbers[name]}"
-            if kind in (PRIMARY, SUPPLEMENTARY):
-                other = {} if at == primary else first
-                inside = Inside("iso9660.volume", partial(_volume_facts, other))
-            elif kind == BOOT:
-                inside = Inside("iso9660.boot_record", partial(_record_facts, BOOT_RECORD))
-            else:
-                yield Fact("iso9660.descriptor", digest_of(part), span, name)
-                continue
-            yield Member(name, part, span, inside=inside)
-            if kind != BOOT:
-                yield from image.tables(at)
-                yield from image.tree(at, tree if at != primary else None, tree)
-        for place in catalogs:
-            yield from _catalog(blob, place)
+        """One part, `volume`: all that the image holds."""
+        yield volume("iso9660", blob, partial(_parts, limits))
+
+
+def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
+    """System area, descriptors, the trees in the order of their directories, tables."""
+    area = blob.part(0, SYSTEM_AREA)
+    if not only_zeros(area):
+        yield Member("system area", area, (0, SYSTEM_AREA), "iso9660.system_area", opaque=True)
+    descriptors, end = _descriptors(blob)
+    primary = next((at for at, kind in descriptors if kind == PRIMARY), None)
+    if primary is None:
+        raise FormatError("no primary volume descriptor", SYSTEM_AREA)
+    yield from _version(blob, end)
+    image = _Image(blob, limits, primary)
+    catalogs = []
+    for at, kind in descriptors:
+        if kind == BOOT:
+            catalogs.append(BOOT_RECORD.number(blob, at, "catalog"))
+    first = {fact.kind: fact.value for fact in VOLUME.facts(blob, primary)}
+    tree = Tree(dict.fromkeys(catalogs, ""), {})
+    numbers: dict[str, int] = {}
+    for at, kind in sorted(descriptors, key=lambda row: row[0] != primary):
+        span = at, SECTOR
+        part = blob.part(*span)
+        name = _name_of(part, kind)
+        numbers[name] = numbers.get(name, 0) + 1
+        if numbers[name] > 1:
+            name += f" #{numbers[name]}"
+        if kind in (PRIMARY, SUPPLEMENTARY):
+            other = {} if at == primary else first
+            inside = Inside("iso9660.volume", partial(_volume_facts, other))
+        elif kind == BOOT:
+            inside = Inside("iso9660.boot_record", partial(_record_facts, BOOT_RECORD))
+        else:
+            yield Fact("iso9660.descriptor", digest_of(part), span, name)
+            continue
+        yield Member(name, part, span, inside=inside)
+        if kind != BOOT:
+            yield from image.tables(at)
+            yield from image.tree(at, tree if at != primary else None, tree)
+    for place in catalogs:
+        yield from _catalog(blob, place)
 
 
 def _descriptors(blob: Blob) -> tuple[list[tuple[int, int]], int]:
@@ -362,7 +368,7 @@ class _Image:
         span = at, size
         if size and span not in self._told:
             self._told.add(span)
-            yield Fact(kind, digest_of(self.blob.part(*span)), span, derived=True)
+            yield covered(kind, self.blob, span)
 
     def tree(self, at: int, first: Tree | None, tree: Tree) -> Iterator[Fact | Member]:
         """All files of one volume. `first` is the primary tree, where this is another one;
@@ -436,8 +442,12 @@ class _Image:
                 else fact
                 for fact in facts
             ]
-        told = Metadata.of(entry.cursor.data, facts)
-        yield from told.parts(path, "iso9660", kind)
+        if first is not None:
+            facts = [
+                Fact(f"iso9660.{kind}.{fact.kind.split('.', 2)[2]}", *astuple(fact)[1:])
+                for fact in facts
+            ]
+        yield from Metadata.of(facts).parts(path, "iso9660")
 
     def _entries(self, at: int, size: int, system_use: bool) -> Iterator[Entry]:
         """9.1: the records of one directory; none crosses a sector's end."""

@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.digest import digest_of
 from sxdiff.formats.filesystems.packed import UNPACK, Unpack
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Named, Paths, zeros
+from sxdiff.formats.filesystems.tree import Cursor, Metadata, Named, Paths, covered, volume, zeros
 from sxdiff.formats.record import Field, Record, hexadecimal, named, utc
 from sxdiff.formats.xattr import xattr_value
 from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
-    Inside,
     LimitError,
     Limits,
     Member,
@@ -107,32 +105,28 @@ class Squashfs:
         return head[28:32] == b"\4\0\0\0" and 12 <= log <= 20 and size == 1 << log
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
-        """Superblock, then the tree in the order of its directories, then what is packed."""
-        yield Member(
-            "superblock",
-            blob.part(0, SUPERBLOCK.size),
-            (0, SUPERBLOCK.size),
-            inside=Inside("squashfs.superblock", _superblock),
-        )
-        image = _Image(blob, limits)
-        if image.flags & COMPRESSOR_OPTIONS:
-            size = 2 + (image.number(SUPERBLOCK.size, 2) & ~STORED_METADATA)
-            options = blob.part(SUPERBLOCK.size, size)
-            span = SUPERBLOCK.size, size
-            yield Member("compressor options", options, span, "squashfs.options", opaque=True)
-        yield from _tree(image)
-        for start, size in sorted(set(image.fragments)):
-            span = start, size & ~STORED_DATA
-            yield Fact("squashfs.fragment", digest_of(blob.part(*span)), span, derived=True)
-        ends = image.inodes, image.directories, image.rest, image.end
-        kinds = ("squashfs.inode_table", "squashfs.directory_table", "squashfs.tables")
-        for kind, start, end in zip(kinds, ends[:3], ends[1:], strict=True):
-            span = start, end - start
-            yield Fact(kind, digest_of(blob.part(*span)), span, derived=True)
+        """One part, `volume`: all that the image holds."""
+        yield volume("squashfs", blob, partial(_parts, limits))
 
 
-def _superblock(content: Blob) -> Iterator[Fact]:
-    return SUPERBLOCK.facts(content, 0)
+def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
+    """Superblock, then the tree in the order of its directories, then what is packed."""
+    yield from SUPERBLOCK.facts(blob, 0)
+    image = _Image(blob, limits)
+    if image.flags & COMPRESSOR_OPTIONS:
+        size = 2 + (image.number(SUPERBLOCK.size, 2) & ~STORED_METADATA)
+        options = blob.part(SUPERBLOCK.size, size)
+        span = SUPERBLOCK.size, size
+        yield Member("compressor options", options, span, "squashfs.options", opaque=True)
+    yield from _tree(image)
+    for start, size in sorted(set(image.fragments)):
+        span = start, size & ~STORED_DATA
+        yield covered("squashfs.fragment", blob, span)
+    ends = image.inodes, image.directories, image.rest, image.end
+    kinds = ("squashfs.inode_table", "squashfs.directory_table", "squashfs.tables")
+    for kind, start, end in zip(kinds, ends[:3], ends[1:], strict=True):
+        span = start, end - start
+        yield covered(kind, blob, span)
 
 
 class _Image:
@@ -351,14 +345,14 @@ class _Image:
             if long:
                 xattr = field("xattr_index", 4)
         more: list[Named] = [
-            ("squashfs.inode.uid", "", users, users.to_bytes(4, "little")),
-            ("squashfs.inode.gid", "", groups, groups.to_bytes(4, "little")),
+            ("squashfs.inode.uid", users),
+            ("squashfs.inode.gid", groups),
         ]
         more += [
-            ("squashfs.inode.xattr", name, xattr_value(name, value), value + b"\0")
+            ("squashfs.inode.xattr", f"{name}={xattr_value(name, value)}")
             for name, value in self.xattrs(xattr)
         ]
-        told = Metadata.of(raw, cursor.facts, more)
+        told = Metadata.of(cursor.facts, more)
         return Inode(told, basic, number, start, size, offset, fragment, blocks)
 
     def entries(self, inode: Inode) -> Iterator[tuple[bytes, int]]:
@@ -495,7 +489,7 @@ def _tree(image: _Image) -> Iterator[Fact | Member]:
             if packed:
                 image.count(packed)
                 span = inode.start, packed
-                yield Fact("squashfs.data", digest_of(image.blob.part(*span)), span, path, True)
+                yield covered("squashfs.data", image.blob, span, path)
             if inode.size:
                 image.count(inode.size)
                 yield Member(path, partial(image.content, inode))

@@ -1,12 +1,23 @@
 """What the file systems share: paths that stay unique, contents that stay bounded."""
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.record import Raw
-from sxdiff.model import Fact, FormatError, Inside, LimitError, Member, Scalar, text_of
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Inside,
+    LimitError,
+    Member,
+    Scalar,
+    Span,
+    text_of,
+)
 
 MOST_FILES = 1 << 20
 DEEPEST = 256
@@ -15,8 +26,9 @@ LONGEST_PATH = 4096
 ZEROS = bytes(1 << 16)
 
 
-Named: TypeAlias = tuple[str, str, Scalar, bytes]
-"""Kind, name and value of a fact, and the bytes that say it."""
+Named: TypeAlias = tuple[str, Scalar]
+"""Kind and value of a fact."""
+Part: TypeAlias = Fact | Member
 
 
 class Paths:
@@ -76,48 +88,50 @@ def zeros(size: int) -> Iterator[bytes]:
         size -= len(ZEROS)
 
 
+def volume(format_name: str, blob: Blob, parts: Callable[[Blob], Iterator[Part]]) -> Member:
+    """A whole file system as one part of its image.
+
+    What differs in a part is content: what a file says of itself has consequences (checksums,
+    packed tables), as its bytes have.
+    """
+    return Member("volume", blob, (0, blob.size), inside=Inside(format_name, parts))
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What one file says of itself: a record of its own meaning, and its layout apart.
+    """What one file says of itself: facts of their own meaning, and its layout apart.
 
-    Where a file grows, the offsets of all that lie behind it move. So they are no part of the
-    record, which stays equal then, but one text.
+    Where a file grows, the offsets of all that lie behind it move. So they are one text, a
+    consequence. None has a span: the tables that hold inodes are `covered`.
     """
 
-    record: bytes
     facts: tuple[Fact, ...]
     layout: str
 
     @classmethod
-    def of(cls, raw: bytes, facts: Iterable[Fact], more: Iterable[Named] = ()) -> "Metadata":
-        """From a file's `raw` metadata, facts that tell all of it, and what is told elsewhere:
-        kind, name, value and bytes of each."""
-        record = b""
-        told: list[Fact] = []
-        layout: list[str] = []
-        for fact in facts:
-            if fact.derived:
-                layout.append(f"{fact.kind.rpartition('.')[2]}={fact.value}")
-                continue
-            assert fact.at is not None  # noqa: S101 - facts of a record have spans
-            start, size = fact.at
-            told.append(replace(fact, at=(len(record), size)))
-            record += raw[start : start + size]
-        for kind, name, value, data in more:
-            told.append(Fact(kind, value, (len(record), len(data)), name))
-            record += data
-        return cls(record, tuple(told), " ".join(layout))
+    def of(cls, facts: Iterable[Fact], more: Iterable[Named] = ()) -> "Metadata":
+        """From facts that tell all of a file's metadata, and what is told elsewhere: kind and
+        value of each."""
+        told = [replace(fact, at=None) for fact in facts if not fact.derived]
+        told += [Fact(kind, value) for kind, value in more]
+        layout = [f"{fact.kind.rpartition('.')[2]}={fact.value}" for fact in facts if fact.derived]
+        return cls(tuple(told), " ".join(layout))
 
-    def parts(self, path: str, format_name: str, kind: str = "inode") -> Iterator[Fact | Member]:
-        """The record as a member `path` of a `kind`, and its layout."""
-        yield Member(
-            path,
-            lambda: iter((self.record,)),
-            kind=kind,
-            inside=Inside(f"{format_name}.{kind}", lambda _: iter(self.facts)),
-        )
+    def parts(self, path: str, format_name: str) -> Iterator[Fact]:
+        """The facts about the file `path`."""
+        for fact in self.facts:
+            yield replace(fact, name=path)
         if self.layout:
             yield Fact(f"{format_name}.layout", self.layout, name=path, derived=True)
+
+
+def covered(kind: str, blob: Blob, span: Span, name: str = "") -> Fact:
+    """A fact for bytes whose meaning is told elsewhere: tables, maps, packed blocks.
+
+    It is no bare digest: that would say that the content `name` follows from these bytes alone.
+    """
+    value = f"{span[1]} bytes, {digest_of(blob.part(*span))}"
+    return Fact(kind, value, span, name, derived=True)
 
 
 class Cursor:

@@ -37,6 +37,8 @@ IDENTITIES: tuple[tuple[str, ...], ...] = (
     ("uri",),
     ("url",),
     ("key",),
+    ("_path",),
+    ("spdxId",),
     ("ref",),
 )
 """Keys that name an object of a list, where each object has them and no two have the same."""

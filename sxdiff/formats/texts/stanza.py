@@ -14,7 +14,7 @@ from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Span, text_of
 
 FIRST = frozenset(
     b"Package Source Format Origin Archive Suite Manifest-Version Signature-Version "
-    b"Metadata-Version Wheel-Version Package-List Template SPDXVersion C P".split()
+    b"Metadata-Version Wheel-Version Package-List Template SPDXVersion Name C P".split()
 )
 """Names of the field that a file of stanzas starts with."""
 MANY = frozenset(

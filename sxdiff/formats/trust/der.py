@@ -415,10 +415,16 @@ def document(format_name: str, blob: Blob, part: Part, limits: Limits) -> Iterat
     if blob.size > min(LARGEST, limits.member_bytes):
         raise LimitError(f"DER of {blob.size} bytes")
     raw = blob.read()
-    one = root(raw)
+    one = element(raw, 0, len(raw))
+    if raw[one.end :].strip(b"\0"):
+        raise FormatError("DER: bytes behind the value", one.end)
     _check(raw, one, 0)
     inside = Inside(format_name, lambda content: inside_of(format_name, content, part))
-    yield Member(part.name, blob, (0, blob.size), f"{format_name}.value", inside=inside)
+    kind = f"{format_name}.value"
+    yield Member(part.name, blob.part(0, one.end), (0, one.end), kind, inside=inside)
+    if one.end < len(raw):  # what holds a signature may align it
+        behind = len(raw) - one.end
+        yield Fact(f"{format_name}.padding", behind, (one.end, behind), derived=True)
 
 
 class Der:

@@ -36,7 +36,7 @@ class Pem:
     def recognises(self, head: bytes) -> bool:
         """A text that starts with a block or what tools write before one, or that has a private
         key somewhere in its lines."""
-        found = _BEGIN.search(head)
+        found = _BEGIN.search(head) if b"-----BEGIN " in head else None
         if not found or b"\0" in head[: found.end()]:
             return False
         if b"PRIVATE KEY" in found[1] or not head[: found.start()].strip(_SPACE):
@@ -57,13 +57,16 @@ class Pem:
         raw = blob.read()
         names = Names()
         at = 0
-        blocks = [one for one in _BEGIN.finditer(raw) if one[1] != _CLEARTEXT]
+        blocks = list(_BEGIN.finditer(raw))
         for begin in blocks:
             if begin.start() < at:
                 continue  # inside of a block
             name = names.unique(_name(raw, begin, len(blocks) > 1))
             yield from _around(blob, raw, at, begin.start(), name, secret)
-            at = yield from _block(raw, begin, name)
+            if begin[1] == _CLEARTEXT:
+                at = yield from _signed_text(raw, begin, name)
+            else:
+                at = yield from _block(raw, begin, name)
         yield from _around(blob, raw, at, len(raw), "end", secret)
 
 
@@ -139,6 +142,18 @@ def _block(raw: bytes, begin: re.Match[bytes], name: str) -> Generator[Fact | Me
         yield from _public(raw, start, stop, name)
     yield from piece("pem.end", raw, stop, close, name)
     return close
+
+
+def _signed_text(
+    raw: bytes, begin: re.Match[bytes], name: str
+) -> Generator[Fact | Member, None, int]:
+    """The start of a text that is signed (RFC 4880, 7); gives where the text starts."""
+    start = begin.end() + (raw[begin.end() : begin.end() + 1] == b"\n")
+    headers = _HEADER.match(raw, start)
+    text = headers.end() if headers else start
+    yield from piece("pem.begin", raw, begin.start(), start, name)
+    yield from piece("pem.headers", raw, start, text, name)
+    return text
 
 
 def _private(raw: bytes, start: int, stop: int, name: str) -> Iterator[Fact]:

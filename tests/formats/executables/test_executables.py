@@ -8,7 +8,7 @@ import pytest
 from fixtures.recipes.formats import ARTEFACTS, sides
 from sxdiff.formats import sniff
 from sxdiff.formats.executables.pe import Pe
-from sxdiff.model import Blob, Fact, Inside, Limits, Member
+from sxdiff.model import Blob, Fact, Inside, Limits, Listing, Member
 from tests.formats.test_artefacts import flipped
 from tests.look import Look, looking, told
 from tests.tools import run, want
@@ -19,6 +19,8 @@ ROOTS = {
     "pe-time": [("pe.coff.time_date_stamp", ("headers",))],
     "pe-version": [("pe.version", (".rsrc", "version/1/1033"))],
     "pe-uki": [("text", (".cmdline",))],
+    "pe-net": [("cli.user_strings", (".text", "metadata", "#US"))],
+    "pe-mvid": [("cli.guid", (".text", "metadata", "#GUID", "module version"))],
     "macho": [("macho.content", ("__TEXT,__text",))],
     "macho-fat": [("macho.content", ("x86_64", "__TEXT,__text"))],
     "uimage": [("text", ("image", "content"))],
@@ -100,3 +102,20 @@ def test_a_symbol_that_moved_is_a_consequence(tmp_path: Path, look: Look) -> Non
     roots = told(look(tmp_path / "a" / "m.dll", tmp_path / "b" / "m.dll"))
     assert ("symbols",) not in {where for _, where, *_ in roots}
     assert any(where[0] == ".text" for _, where, *_ in roots)
+
+
+def test_the_tables_of_an_assembly() -> None:
+    """Names and signatures as the compiler was told them."""
+    path = sides(ARTEFACTS / "pe-net")[0]
+    blob = Blob(str(path), 0, path.stat().st_size)
+    parts: list[Fact | Member] = list(Pe().dissect(blob, Limits()))
+    for name in (".text", "metadata", "#~"):
+        found = next(part for part in parts if isinstance(part, Member) and part.name == name)
+        assert isinstance(found.content, Blob)
+        if isinstance(found.inside, Inside):
+            parts = list(found.inside.parts(found.content))
+    assert isinstance(found.inside, Listing) and isinstance(found.content, Blob)
+    rows = [row.text for row in found.inside.rows(found.content)]
+    assert any(row.startswith("Module 0 'p.exe' ") for row in rows)
+    assert any(row.startswith("MethodDef ") and "'Add' <20010808>" in row for row in rows)
+    assert any(row.startswith("TypeDef ") and "'Program'" in row for row in rows)
