@@ -233,11 +233,12 @@ class _Closer:
         parts: tuple[Iterable[Part], Iterable[Part]],
         depth: int,
         shifts: Shifts = (0, 0),
-        part: bool = False,
+        outer: Places | None = None,
     ) -> tuple[Node, bool]:
         """What differs between two descriptions, and whether a content is among it.
 
-        `shifts` is added to the offsets told where the description is of a `part` of a stream.
+        Where the description is of a part of a stream, `shifts` is added to the offsets told, and
+        `outer` knows the places of the stream.
         """
         paired = pair(describe(a, parts[0]), describe(b, parts[1]))
         keep, dropped = self._tally.keep, self._tally.more
@@ -248,14 +249,15 @@ class _Closer:
         nodes: list[Node] = []
         problems: list[Problem] = []
         rooted = False
-        places = Places(paired.members, self._stored)
+        places = Places(paired.members, self._stored, outer)
         equal: set[str] = set()
         for left, right in paired.members:
             if left.name == right.name and _unpacked_from(left, right, paired.same_packed):
                 continue
             one, two = self._stored(left), self._stored(right)
             if ranges.equal(one, two):
-                equal.add(left.name)
+                if callable(left.content) and callable(right.content):
+                    equal.add(left.name)
                 continue
             if not _is_part(left) and not _is_part(right):
                 with self._tally.half():
@@ -278,6 +280,7 @@ class _Closer:
                 node, inner_rooted = within
                 rooted = rooted or (inner_rooted and not left.derived)
                 nodes.append(_as_derived(node) if left.derived and right.derived else node)
+        contents = _folded(contents)
         contents += keep(_repacked(a, b, paired, equal, format_name, shifts))
         # contents first: where there are too many differences, headers are left out
         told = keep(_facts(a, b, paired.facts, shifts))
@@ -286,7 +289,7 @@ class _Closer:
             whole = Member("", a, kind=UNTOLD)
             contents = keep(ranges.differences(a, b, whole, whole, (), shifts))
         rooted = rooted or more or any(not difference.derived for difference in contents)
-        if part:  # its facts are content of the whole
+        if outer:  # a part's facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
 
@@ -356,7 +359,7 @@ class _Closer:
                     replace(row, derived=row.derived or derived) for row in rows
                 )
             parts = known.parts(a), other.parts(b)
-            return self._described(a, b, left.name, known.format, parts, depth + 1, shifts, True)
+            return self._described(a, b, left.name, known.format, parts, depth + 1, shifts, places)
         except FormatError as error:
             self._tally.restore(before)
             what = "limit" if isinstance(error, LimitError) else "format"
@@ -438,6 +441,34 @@ def _likeness(pair: FactPair) -> Hashable:
         return some.kind, True
     # 1 == True in Python, not in a report
     return some.kind, False, repr(left and left.value), repr(right and right.value)
+
+
+def _folded(found: list[Difference]) -> list[Difference]:
+    """The same differences; many consequences of one kind (rows that only moved, in each of a
+    thousand functions) are one together."""
+    alike: dict[str, list[Difference]] = {}
+    for one in found:
+        if one.derived and one.a and one.b:
+            alike.setdefault(one.kind, []).append(one)
+    many = {kind: same for kind, same in alike.items() if len(same) > MOST_ALIKE}
+    out = [one for one in found if not (one.derived and one.a and one.b and one.kind in many)]
+    for same in many.values():
+        told = [
+            _extent([one.a for one in same if one.a]),
+            _extent([one.b for one in same if one.b]),
+        ]
+        count, size = sum(one.count for one in same), sum(one.bytes for one in same)
+        out.append(replace(same[0], a=told[0], b=told[1], where=(), bytes=size, count=count))
+    return out
+
+
+def _extent(values: Sequence[Value]) -> Value:
+    """The first of several values, and the span from the first to the last of them."""
+    spans = [value.at for value in values if value.at]
+    if not spans:
+        return values[0]
+    start = min(at for at, _ in spans)
+    return replace(values[0], at=(start, max(map(sum, spans)) - start))
 
 
 def _unpacked_from(left: Member, right: Member, same: set[str]) -> bool:

@@ -96,8 +96,14 @@ class _Side:
 
     def take(self, part: Part) -> tuple[int, Part] | None:
         """The first waiting part that pairs with `part`, and its place."""
-        waiting = self._waiting.get(_key(part))
-        return waiting.popleft() if waiting else None
+        key = _key(part)
+        waiting = self._waiting.get(key)
+        if not waiting:
+            return None
+        first = waiting.popleft()
+        if not waiting:
+            del self._waiting[key]
+        return first
 
     def note(self, place: int, part: Part, waits: bool) -> None:
         """Keep the part's name, and the part too where it `waits`."""

@@ -14,9 +14,6 @@ from sxdiff.model import Blob, Fact, Inside, Limits, Listing, Member, Node, Row
 from tests.look import Look, differences, looking, told
 from tests.tools import run, want
 
-NEEDS_PLACES = pytest.mark.xfail(
-    strict=False, reason="the closer gives parts no outer places and folds no listings yet"
-)
 CROSS = (
     "aarch64-linux-gnu-gcc",
     "arm-linux-gnueabihf-gcc",
@@ -101,7 +98,6 @@ def test_functions_in_another_order(look: Look) -> None:
     assert in_text(node) == [("elf.code.order",)]
 
 
-@NEEDS_PLACES
 def test_a_longer_string_is_the_only_root(look: Look) -> None:
     node = look(*sides(ARTEFACTS / "elf-code-shift"))
     assert [one[1:] for one in told(node)] == [((".rodata",), "a word", "a longer word")]
@@ -127,7 +123,6 @@ def test_an_inserted_statement(look: Look, built: Build, options: tuple[str, ...
     assert {*in_text(node)} == {("elf.code", "f9")}
 
 
-@NEEDS_PLACES
 def test_consequences_are_one(look: Look, built: Build) -> None:
     a = built(functions(), name="a")
     b = built(functions(more={9: "glob[x & 7] += given(x) * 5;"}), name="b")
@@ -135,7 +130,6 @@ def test_consequences_are_one(look: Look, built: Build) -> None:
     assert [one[0] for one in consequences].count("elf.code.layout") == 1
 
 
-@NEEDS_PLACES
 def test_functions_that_changed_places(look: Look, built: Build) -> None:
     order = [*range(20)]
     order[5], order[11] = 11, 5
@@ -157,7 +151,6 @@ def test_a_stripped_file(look: Look, built: Build) -> None:
     assert 0 < sum(one.bytes for one in roots if one.kind == "elf.code") < 60
 
 
-@NEEDS_PLACES
 @pytest.mark.parametrize("compiler", CROSS)
 def test_other_architectures(look: Look, built: Build, compiler: str) -> None:
     """What an operand refers to has moved: its instructions are told by what they mean."""

@@ -21,6 +21,7 @@ from sxdiff.model import (
     Fact,
     FormatError,
     Inside,
+    LimitError,
     Listing,
     Member,
     Row,
@@ -35,9 +36,15 @@ MOST_HEADER = 16 << 20
 """Bytes of one header: its directories and files."""
 MOST_RUN = 8 << 20
 """Bytes of line programs of one file that are run to find lines of addresses."""
+MOST_NAMES = 64 << 20
+"""Characters of the names of all directories and files of one file."""
+MOST_TEXT = 64 << 20
+"""Characters of the rows of a line program."""
 MOST_READ = 1 << 20
 """Bytes of line programs that are listed of one file; later ones are told by their digests."""
 MOST_PROGRAMS = 1 << 18
+LONGEST = 1000
+"""Characters of a file's name that are shown with a line."""
 
 # standard opcodes (DWARF 5, table 7.25)
 COPY, ADVANCE_PC, ADVANCE_LINE, SET_FILE, SET_COLUMN, NEGATE_STMT = 1, 2, 3, 4, 5, 6
@@ -95,7 +102,7 @@ class Program:
         """The last part of the name of a file by its number in the program."""
         place = number if self.version >= 5 else number - 1
         if 0 <= place < len(self.files):
-            return self.files[place].name.rpartition("/")[2] or f"file {number}"
+            return self.files[place].name.rpartition("/")[2][:LONGEST] or f"file {number}"
         return f"file {number}"
 
 
@@ -287,6 +294,8 @@ def _entries(
             else:
                 what = {TIMESTAMP: "time", SIZE: "size", MD5: "MD5"}.get(kind, f"{kind:#x}")
                 more.append(what if section else f"{what} {value}")
+        if not known.may_read("names", len(entry.name) + sum(map(len, more)), MOST_NAMES):
+            raise LimitError(f"names of line programs of more than {MOST_NAMES} characters")
         entry.size = place - entry.at
         entry.more = "".join(f", {one}" for one in more)
         out.append(entry)
@@ -316,9 +325,13 @@ def program_rows(known: Debug, name: str, program: Program, blob: Blob) -> Itera
         told = f"{blob.size} bytes of a line table, not looked into: {digest_of(blob)}"
         yield Row((0, blob.size), told)
         return
+    total = 0
     for start, end, address, told, file, line, _ in run(known, name, program, blob.read()):
         refers = (address,) if address else ()
         label = f"{program.file(file)}:{line}"
+        total += len(told) + len(label)
+        if total > MOST_TEXT:
+            raise LimitError(f"line program of more than {MOST_TEXT} characters", start)
         yield Row((start, end - start), told, refers, label)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 16 << 20
 """Size of a table that is listed; a larger one is compared as bytes."""
+LONGEST = 100
+"""Characters of a string that labels the entry that refers to it."""
 Table: TypeAlias = Callable[[Debug, str, bytes], Iterator[Row]]
 
 RANGE_ENTRIES = {
@@ -136,7 +138,7 @@ def _offsets(
 ) -> Iterator[Row]:
     for place in range(at, end - word + 1, word):
         offset = int.from_bytes(data[place : place + word], known.order)
-        label = known.content(section).string(offset)
+        label = known.content(section).string(offset)[:LONGEST]
         yield Row((place, word), "string", ((section, offset),), label)
 
 
@@ -337,7 +339,7 @@ def _macros(known: Debug, name: str, data: bytes) -> Iterator[Row]:
                     if operand == "o":
                         section = f".debug_str{dwo}"
                         refers = ((section, value),)
-                        label = known.content(section).string(value)
+                        label = known.content(section).string(value)[:LONGEST]
             yield Row((start, at - start), " ".join(words), refers, label)
         yield Row((at, 1), "end of macros")
         at += 1

@@ -20,6 +20,7 @@ from sxdiff.model import (
     Fact,
     FormatError,
     Inside,
+    LimitError,
     Listing,
     Member,
     Row,
@@ -37,7 +38,11 @@ MOST_READ = 2 << 20
 """Bytes of DIEs that are read of one file; units beyond them are told by their digests."""
 LARGE = 17
 """Bits of the size of a unit from which on a DIE is one row (128 KiB), else each attribute is."""
-MOST_STRINGS = 1 << 16
+MOST_TEXT = 96 << 20
+"""Characters of the rows of a unit."""
+LONGEST = 1000
+"""Characters of a name that is shown where something refers to it."""
+MOST_STRINGS = 1 << 14
 """Strings of a unit that are kept while it is read."""
 MOST_ABBREVIATIONS = 1 << 16
 MOST_DIE = 8 << 10
@@ -279,7 +284,7 @@ class Unit:
     def indexed(self, index: int) -> str:
         """The string of an index."""
         at = self.string_at(index)
-        return self.known.content(self.strings).string(at) if at is not None else ""
+        return self.known.content(self.strings).string(at)[:LONGEST] if at is not None else ""
 
     def string_at(self, index: int) -> int | None:
         """The offset of the string of an index (DWARF 5, 7.26)."""
@@ -382,7 +387,7 @@ class Unit:
             return
         whole = blob.size.bit_length() > LARGE
         data = blob.read()
-        at, end = 0, len(data)
+        at, end, total = 0, len(data), 0
         labels = [schema.tag_name(self.tag)]
         while at < end:
             if not data[at]:
@@ -396,6 +401,9 @@ class Unit:
             except IndexError as error:
                 raise FormatError("DIE outside of its unit", self.below + at) from error
             yield from found
+            total += len(label) + sum(len(row.text) for row in found)
+            if total > MOST_TEXT:
+                raise LimitError(f"DIEs of more than {MOST_TEXT} characters", self.below + at)
             if one.children:
                 labels.append(label)
 
@@ -479,7 +487,7 @@ class Unit:
         if known is None:
             if len(self._strings_read) > MOST_STRINGS:
                 self._strings_read.clear()
-            known = self.known.content(self.string_section(form)).string(at)
+            known = self.known.content(self.string_section(form)).string(at)[:LONGEST]
             self._strings_read[form, at] = known
         return known
 
