@@ -261,7 +261,7 @@ def _directory(blob: Blob) -> Directory:
     fields = _numbers(END, blob, end)
     size, offset = fields["directory_size"], fields["directory_offset"]
     before, end64, locator = end, None, None
-    if blob.read(end - LOCATOR.size, 4) == LOCATOR_MAGIC and end >= LOCATOR.size:
+    if end >= LOCATOR.size and blob.read(end - LOCATOR.size, 4) == LOCATOR_MAGIC:
         locator = end - LOCATOR.size
         end64 = _numbers(LOCATOR, blob, locator)["offset"]
         if blob.read(end64, 4) != END64_MAGIC:
@@ -397,7 +397,8 @@ def _told(
     """The central header, then what the local header says otherwise, then the descriptor."""
     follows, ends = places[id(entry)]
     name, central, local = entry.name, entry.central, entry.local
-    usual = {"signature", *SIZES}
+    # the name is what the entry pairs by
+    usual = {"signature", "name", *SIZES}
     if follows and not base:
         usual.add("offset")
     if ends:
@@ -829,8 +830,14 @@ def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator
             yield Fact("zip.end64.data", digest_of(blob.part(*span)), span)
         place: dict[str, Scalar] = {"offset": LAID_OUT} if laid_out else {}
         yield from _instead(LOCATOR, blob, directory.locator, place)
-        # the small record only points to the large one
-        instead = {"comment_size": LAID_OUT}
+        larger, smaller = (
+            _numbers(*one) for one in ((END64, blob, directory.end64), (END, blob, directory.end))
+        )
+        instead = {"comment_size": LAID_OUT} | {
+            field: "as in the zip64 record"
+            for field in ("entries", "entries_here", "directory_size", "directory_offset")
+            if smaller[field] == larger[field]
+        }
     yield from _instead(END, blob, directory.end, instead)
     size = _numbers(END, blob, directory.end)["comment_size"]
     span = (directory.end + END.size, min(size, blob.size - directory.end - END.size))

@@ -209,6 +209,14 @@ def numbers(data: bytes, order: Order) -> Callable[[int, int], int]:
     return lambda at, size: int.from_bytes(data[at : at + size], order)
 
 
+def string_end(data: bytes, at: int) -> int:
+    """The offset of the NUL that ends the string at `at`. Raises `IndexError` without one."""
+    end = data.find(b"\0", at)
+    if end < 0:
+        raise IndexError("string without an end")
+    return end
+
+
 def uleb(data: bytes, at: int) -> tuple[int, int]:
     """An unsigned LEB128 number at `at`, and the offset behind it (DWARF 5, 7.6)."""
     value = data[at]

@@ -15,7 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sxdiff.formats.digest import digest_of
-from sxdiff.formats.elf.dwarf_data import Content, Debug, debug, numbers, sleb, uleb, unique
+from sxdiff.formats.elf.dwarf_data import (
+    Content,
+    Debug,
+    debug,
+    numbers,
+    sleb,
+    string_end,
+    uleb,
+    unique,
+)
 from sxdiff.model import (
     Blob,
     Fact,
@@ -209,13 +218,13 @@ def read_program(known: Debug, name: str, content: Content, at: int) -> Program:
 def _old_entries(data: bytes, place: int, program: Program) -> None:
     """include_directories and file_names of DWARF 2 to 4."""
     while data[place]:
-        end = data.index(0, place)
+        end = string_end(data, place)
         program.directories.append(Entry(place, end + 1 - place, text_of(data[place:end])))
         place = end + 1
     place += 1
     while data[place]:
         start = place
-        end = data.index(0, place)
+        end = string_end(data, place)
         directory, place = uleb(data, end + 1)
         time, place = uleb(data, place)
         size, place = uleb(data, place)
@@ -267,7 +276,7 @@ def _entries(
                 entry.refers += ((section, value),)
                 value = known.content(section).string(value)
             elif form == 0x08:  # DW_FORM_string
-                end = data.index(0, place)
+                end = string_end(data, place)
                 value = text_of(data[place:end])
                 place = end + 1
             elif form in FIXED_FORMS:

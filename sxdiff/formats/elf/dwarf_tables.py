@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from sxdiff.formats.elf import dwarf_schema as schema
-from sxdiff.formats.elf.dwarf_data import Debug, debug, uleb
+from sxdiff.formats.elf.dwarf_data import Debug, debug, string_end, uleb
 from sxdiff.formats.elf.dwarf_units import read_abbreviation, units
 from sxdiff.model import Blob, FormatError, LimitError, Listing, Row, text_of
 
@@ -328,7 +328,7 @@ def _macros(known: Debug, name: str, data: bytes) -> Iterator[Row]:
                     value, at = uleb(data, at)
                     words.append(str(value))
                 elif operand == "s":
-                    end = data.index(0, at)
+                    end = string_end(data, at)
                     words.append(text_of(data[at:end]))
                     at = end + 1
                 elif operand == "x":

@@ -9,7 +9,9 @@ from sxdiff.formats.elf.address_significance import address_significance
 from sxdiff.formats.elf.attributes import attributes
 from sxdiff.formats.elf.data import data
 from sxdiff.formats.elf.debug_links import debug_link
+from sxdiff.formats.elf.dwarf_lines import inside_lines
 from sxdiff.formats.elf.dwarf_tables import inside_tables
+from sxdiff.formats.elf.dwarf_units import inside_units
 from sxdiff.formats.elf.dynamic import dynamic
 from sxdiff.formats.elf.frames import frames
 from sxdiff.formats.elf.go_build_info import go_build_info
@@ -55,6 +57,8 @@ TELLERS: tuple[Teller, ...] = (
     mips_flags,
     address_significance,
     inside_tables,
+    inside_units,
+    inside_lines,
 )
 
 

@@ -67,6 +67,24 @@ def test_order(look: Look) -> None:
     assert told(look(zipped(one, two), zipped(two, one))) == [("zip.order", (), "a\nb", "b\na")]
 
 
+def test_a_renamed_entry(look: Look) -> None:
+    found = look(zipped(("a", TEXT), ("c", b"c")), zipped(("b", TEXT), ("c", b"c")))
+    assert told(found) == [("zip.renamed", ("a",), "a", "b")]
+
+
+def test_comments_and_what_follows(look: Look) -> None:
+    one = zipped(("a", TEXT))
+    assert [each[0] for each in told(look(one + b"x", one + b"y"))] == ["untold"]
+    commented = one[:-2] + b"\3\0abc"
+    assert told(look(commented, commented[:-1] + b"d")) == [("zip.end.comment", (), "abc", "abd")]
+
+
+def test_an_empty_archive(look: Look) -> None:
+    assert [each[:2] for each in told(look(zipped(), zipped(("a", b"x"))))] == [
+        ("zip.only_in_b", ("a",))
+    ]
+
+
 @pytest.mark.parametrize("method", [0, 8, 12, 14])
 def test_methods(tmp_path: Path, method: int) -> None:
     (member,) = [

@@ -68,7 +68,7 @@ def test_another_instruction_in_java(look: Look, tmp_path: Path) -> None:
         (tmp_path / side / "A.java").write_text(text, encoding="utf-8")
         run("javac", "-d", ".", "A.java", cwd=tmp_path / side)
     roots = told(look(tmp_path / "a" / "A.class", tmp_path / "b" / "A.class"))
-    assert roots == [("java_class.method", ("f(I)I",), "imul\n", "idiv\n")]
+    assert roots == [("java_class.method", ("f(I)I",), "imul", "idiv")]
 
 
 def test_java_code_of_every_kind_is_read() -> None:

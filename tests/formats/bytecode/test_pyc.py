@@ -74,7 +74,7 @@ def test_a_constant_alone(look: Look, tmp_path: Path, python: str) -> None:
     a = compiled(python, tmp_path)
     b = compiled(python, tmp_path, SOURCE.replace("hello", "world"))
     where = ("<module>", "consts")
-    assert told(look(a, b)) == [("pyc.consts", where, "'hello'\n", "'world'\n")]
+    assert told(look(a, b)) == [("pyc.consts", where, "'hello'", "'world'")]
 
 
 def test_a_directory_is_told_once(look: Look, tmp_path: Path, python: str) -> None:
@@ -96,7 +96,7 @@ def test_a_name_in_a_function(look: Look, tmp_path: Path, python: str) -> None:
     a = compiled(python, tmp_path)
     b = compiled(python, tmp_path, SOURCE.replace("ValueError", "IndexError"))
     where = ("<module>", "first", "names")
-    assert told(look(a, b)) == [("pyc.names", where, "'ValueError'\n", "'IndexError'\n")]
+    assert told(look(a, b)) == [("pyc.names", where, "'ValueError'", "'IndexError'")]
 
 
 def test_flags_of_references(look: Look) -> None:
