@@ -483,22 +483,26 @@ def _repacked(
 ) -> Iterator[Difference]:
     """Streams that hold the same, packed otherwise: one difference, proved by their contents."""
     found = [
-        (left, right)
-        for left, right in paired.facts
-        if left and right and is_packed(left) and is_packed(right)
-        if left.at and right.at and (left.name in equal or (not left.name and CONTENT in equal))
+        both
+        for both in paired.facts
+        if all(fact is None or (is_packed(fact) and fact.at) for fact in both)
+        if CONTENT in equal or any(fact and fact.name in equal for fact in both)
     ]
     if not found:
         return
     told = []
     for side in (0, 1):
-        spans = [fact.at for both in found if (fact := both[side]).at]
-        end = max(map(sum, spans))
-        names = [both[side].name for both in found][:MOST_NAMES]
+        facts = [fact for both in found if (fact := both[side])]
+        spans = [fact.at for fact in facts if fact.at] or [(0, 0)]
+        start, end = min(at for at, _ in spans), max(map(sum, spans))
         text = f"same content, packed into {sum(size for _, size in spans)} bytes"
-        text += "".join(f"\n{name}" for name in names if name)
-        told.append(Value(text, (spans[0][0] + shifts[side], end - spans[0][0])))
-    size = sum(_differing(a, left.at, b, right.at) for left, right in found)
+        if CONTENT not in equal:
+            text += "".join(f"\n{fact.name}" for fact in facts[:MOST_NAMES])
+        told.append(Value(text, (start + shifts[side], end - start)))
+    size = sum(
+        _differing(a, left.at if left else None, b, right.at if right else None)
+        for left, right in found
+    )
     yield Difference(f"{format_name}.packing", told[0], told[1], bytes=size, count=len(found))
 
 

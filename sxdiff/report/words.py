@@ -116,6 +116,8 @@ def side(difference: JsonObject, name: str) -> str:
         return f"({', '.join(known)})" if known else "(no value)"
     if isinstance(shown, bool):
         return "true" if shown else "false"
+    if isinstance(shown, str) and difference["kind"].endswith(".order"):
+        return shown.replace("\n", ", ")
     date = date_of(difference["kind"], shown)
     return f"{shown} ({date})" if date else str(shown)
 

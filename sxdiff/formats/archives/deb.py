@@ -34,6 +34,7 @@ class Deb:
             if isinstance(part, Fact) and part.kind == "ar.name":
                 plain = f"{found[1]}.tar" + (f".{found[2]}" if found[2] else "")
                 said = found[2] or "none" if part.value == plain else part.value
-                yield replace(part, kind="deb.compression", value=said, name=stem)
+                # it follows from how the member is packed
+                yield replace(part, kind="deb.compression", value=said, name=stem, derived=True)
             else:
                 yield replace(part, name=stem)

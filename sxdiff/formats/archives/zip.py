@@ -830,14 +830,12 @@ def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator
             yield Fact("zip.end64.data", digest_of(blob.part(*span)), span)
         place: dict[str, Scalar] = {"offset": LAID_OUT} if laid_out else {}
         yield from _instead(LOCATOR, blob, directory.locator, place)
-        larger, smaller = (
-            _numbers(*one) for one in ((END64, blob, directory.end64), (END, blob, directory.end))
-        )
-        instead = {"comment_size": LAID_OUT} | {
-            field: "as in the zip64 record"
-            for field in ("entries", "entries_here", "directory_size", "directory_offset")
-            if smaller[field] == larger[field]
-        }
+        larger = _numbers(END64, blob, directory.end64)
+        smaller = _numbers(END, blob, directory.end)
+        instead = {"comment_size": LAID_OUT}
+        for field in ("entries", "entries_here", "directory_size", "directory_offset"):
+            if smaller[field] == larger[field]:
+                instead[field] = "as in the zip64 record"
     yield from _instead(END, blob, directory.end, instead)
     size = _numbers(END, blob, directory.end)["comment_size"]
     span = (directory.end + END.size, min(size, blob.size - directory.end - END.size))
