@@ -66,9 +66,7 @@ def test_a_line_moves_what_is_below(tmp_path: Path, name: str, unit: str) -> Non
 
 
 @pytest.mark.parametrize("compiler", ["clang"])
-@pytest.mark.parametrize(
-    "options", [["-gdwarf-2"], ["-gdwarf-4"], ["-gdwarf-5"], ["-g", "-c"]]
-)
+@pytest.mark.parametrize("options", [["-gdwarf-2"], ["-gdwarf-4"], ["-gdwarf-5"], ["-g", "-c"]])
 def test_paths_are_the_only_roots(tmp_path: Path, compiler: str, options: list[str]) -> None:
     want(compiler)
     sides = []

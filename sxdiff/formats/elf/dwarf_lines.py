@@ -538,14 +538,16 @@ class Lines:
             if told:
                 return told
         found = programs(self._known)
+        # twice as many each time: a table is sorted anew when more has come
         while self._next < len(found) and self._left > 0:
-            program = found[self._next]
-            self._next += 1
-            if program.at not in self._run:
-                self._take(program)
-                told = table.line(at)
-                if told:
-                    return told
+            behind = 2 * self._next + 1
+            for program in found[self._next : behind]:
+                if program.at not in self._run:
+                    self._take(program)
+            self._next = behind
+            told = table.line(at)
+            if told:
+                return told
         return None
 
     def _hint(self, section: str, at: int) -> int | None:

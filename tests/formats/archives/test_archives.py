@@ -200,10 +200,10 @@ def test_symbols_of_ar_are_a_table(tmp_path: Path, look: Look) -> None:
         run("gcc", "-c", "one.c", "two.c", cwd=tmp_path)
         run("ar", "rcsD", f"{side}.a", "one.o", "two.o", cwd=tmp_path)
     found = list(differences(look(tmp_path / "a.a", tmp_path / "b.a")))
-    table = {one.kind: one for one in found if one.where[:1] == ("/",)}
-    assert set(table) == {"ar.size", "ar.symbols", "ar.symbols.layout"}
-    assert all(one.derived for one in table.values())
-    assert any(_says(one, "more in one.o") for one in found)
+    table = [one for one in found if one.kind.startswith("ar.symbols")]
+    assert {one.kind for one in table} == {"ar.symbols", "ar.symbols.layout"}
+    assert all(one.derived for one in table)
+    assert any(_says(one, "more in one.o") for one in table)
 
 
 def _says(one: Difference, text: str) -> bool:
