@@ -208,7 +208,8 @@ def _symbols(kind: str, names: Mapping[int, str], table: Blob) -> Iterator[Row]:
     start = size + count * width + (size if bsd else 0)
     if start > len(data):
         raise FormatError(f"symbol table of {count} symbols", 0)
-    yield Row((0, size), f"{count} symbols")
+    # how many they are is layout: each has a row
+    yield Row((0, size), "number of symbols")
     at = start
     for place in range(size, size + count * width, width):
         member = number(place + width - size)
@@ -223,7 +224,7 @@ def _symbols(kind: str, names: Mapping[int, str], table: Blob) -> Iterator[Row]:
         refers = ((found, 0),) if found is not None else ()
         yield Row((place, width), f"{symbol} in {found or f'no member at {member}'}", refers)
     if bsd:
-        yield Row((start - size, size), f"{number(start - size)} bytes of names")
+        yield Row((start - size, size), "size of the names")
     at = start
     for name in data[start:].split(b"\0")[: count + 1]:
         end = min(len(data), at + len(name) + 1)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 MOST_HEADER = 16 << 20
 """Bytes of one header: its directories and files."""
-MOST_RUN = 8 << 20
+MOST_RUN = 3 << 20
 """Bytes of line programs of one file that are run to find lines of addresses."""
 MOST_NAMES = 64 << 20
 """Characters of the names of all directories and files of one file."""
