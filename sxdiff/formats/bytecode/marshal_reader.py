@@ -7,7 +7,9 @@ count from 0 in the order in which the flagged objects start.
 
 import hashlib
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from sxdiff.model import FormatError, LimitError, Span, text_of
 
@@ -15,6 +17,8 @@ FLAG_REF = 0x80
 MOST_BYTES = 256 << 20
 DEEPEST = 2000
 """MAX_MARSHAL_STACK_DEPTH of marshal.c."""
+OPEN = -1
+"""The end of an object that is not yet read to its end."""
 LONGEST_DECIMAL = 200
 """Bytes of an integer that is told in decimal digits: they cost more than hex digits."""
 BRIEF = 100
@@ -29,10 +33,20 @@ NEW = (
 LINE = "firstlineno"
 NUMBERS = frozenset({*NUMBERED, LINE})
 
-SINGLE = {"N": "None", "F": "False", "T": "True", "S": "StopIteration", ".": "Ellipsis"}
+SINGLE = {
+    "N": "None",
+    "F": "False",
+    "T": "True",
+    "S": "StopIteration",
+    ".": "Ellipsis",
+    "0": "NULL",
+}
 COUNTED = {"(": ("(", ")"), ")": ("(", ")"), "[": ("[", "]"), "<": ("set(", ")")}
 COUNTED[">"] = ("frozenset(", ")")
 FIXED = {"i": 4, "I": 8, "g": 8, "y": 16}
+SIZES = dict.fromkeys("sutaA(<>[", 4) | dict.fromkeys("zZ)", 1)
+"""Bytes of the size behind the type byte, where there is one."""
+NO_FIELDS: "Mapping[str, Item | Span]" = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -50,8 +64,8 @@ class Item:
     end: int = 0
     text: str = ""
     raw: bytes = b""
-    elements: "list[Item]" = field(default_factory=list)
-    fields: "dict[str, Item | Span]" = field(default_factory=dict)
+    elements: "Sequence[Item]" = ()
+    fields: "Mapping[str, Item | Span]" = NO_FIELDS
     target: "Item | None" = None
     used: bool = False
 
@@ -76,6 +90,8 @@ class _Open:
 
     item: Item
     left: int
+    elements: list[Item]
+    fields: "dict[str, Item | Span]"
     names: tuple[str, ...] = ()
 
 
@@ -89,96 +105,103 @@ class Reader:
         self._fields = code_fields(version)
         self._known: list[Item] = []
 
+    @property
+    def idle(self) -> int:
+        """Objects read so far that are flagged and that no reference stands for."""
+        return sum(not item.used for item in self._known)
+
     def read(self, at: int) -> Item:
         """The object at `at`. Raises `FormatError` where the bytes are no such object."""
         root = item = self._start(at)
         stack: list[_Open] = []
+        opened = self._opened(item) if item.end == OPEN else None
         while True:
-            opened = self._opened(item)
             at = item.end
             if opened:
                 stack.append(opened)
-            if len(stack) > DEEPEST:
-                raise LimitError(f"objects nested more than {DEEPEST} deep", item.at)
+                at = item.body
+                if len(stack) > DEEPEST:
+                    raise LimitError(f"objects nested more than {DEEPEST} deep", item.at)
             while stack:  # go on with the innermost object that still lacks an element
-                at = self._numbers(stack[-1], at)
-                if stack[-1].left:
+                inner = stack[-1]
+                if inner.names:
+                    at = self._numbers(inner, at)
+                if inner.left:
                     break
-                whole = stack.pop().item
-                whole.end = at
-                self._close(whole)
+                stack.pop()
+                inner.item.end = at
+                self._close(inner.item)
             else:
                 return root
-            item = self._element(stack[-1], at)
-
-    def _element(self, parent: _Open, at: int) -> Item:
-        item = self._start(at)
-        if parent.names:
-            parent.item.fields[parent.names[-parent.left]] = item
-            parent.left -= 1
-        elif item.type == "0" and parent.item.type == "{":
-            parent.left = 0  # the end of a dict
-        else:
-            parent.item.elements.append(item)
-            parent.left -= parent.item.type != "{"
-        return item
+            item = self._start(at)
+            if inner.names:
+                inner.fields[inner.names[-inner.left]] = item
+                inner.left -= 1
+            elif inner.item.type != "{":
+                inner.elements.append(item)
+                inner.left -= 1
+            elif item.type == "0":
+                inner.left = 0  # the end of a dict
+            else:
+                inner.elements.append(item)
+            opened = self._opened(item) if item.end == OPEN else None
 
     def _numbers(self, opened: _Open, at: int) -> int:
         """Take the numbers that come next in a code object; the offset behind them."""
-        while opened.names and opened.left and opened.names[-opened.left] in NUMBERS:
+        while opened.left and opened.names[-opened.left] in NUMBERS:
             self._bytes(at, 4)
-            opened.item.fields[opened.names[-opened.left]] = (at, 4)
+            opened.fields[opened.names[-opened.left]] = (at, 4)
             opened.left -= 1
             at += 4
         return at
 
-    def _opened(self, item: Item) -> _Open | None:
-        """What is still to be read of an object that has just started; None if it is whole."""
-        item.end = item.body
+    def _opened(self, item: Item) -> _Open:
+        """What is still to be read of an object that has just started."""
+        count, names = 1, ()
         if item.type == "c":
-            return _Open(item, len(self._fields), self._fields)
-        if item.type in COUNTED:
-            size = 1 if item.type == ")" else 4
+            count, names = len(self._fields), self._fields
+        elif item.type == ":":
+            count = 3
+        elif item.type != "{":
+            size = SIZES[item.type]
             count = self._number(item.body - size, size)
             if count > len(self._data) - item.body:
                 raise FormatError(f"{count} elements in fewer bytes", item.at)
-            return _Open(item, count)
-        if item.type == "{":
-            return _Open(item, 1)
-        if item.type == ":":
-            return _Open(item, 3)
-        self._whole(item)
-        return None
+        out = _Open(item, count, [], {}, names)
+        item.elements, item.fields = out.elements, out.fields
+        return out
 
     def _start(self, at: int) -> Item:
-        """The object whose type byte lies at `at`, with all that goes before its elements."""
+        """The object whose type byte lies at `at`: whole, or with all that goes before its
+        elements and `OPEN` as its end."""
         byte = self._bytes(at, 1)[0]
-        item = Item(chr(byte & ~FLAG_REF), bool(byte & FLAG_REF), at, at + 1)
-        if item.flagged:
+        kind = chr(byte & ~FLAG_REF)
+        item = Item(kind, byte >= FLAG_REF, at, at + 1)
+        if byte >= FLAG_REF:
             self._known.append(item)
-        kind = item.type
-        if kind in "sutaA(<>[":
-            self._bytes(item.body, 4)
-            item.body += 4
-        elif kind in "zZ)":
-            self._bytes(item.body, 1)
-            item.body += 1
+        if kind == "r":
+            self._reference(item)
+        elif size := SIZES.get(kind):
+            count = self._number(at + 1, size)
+            item.body += size
+            if kind in COUNTED:
+                item.end = OPEN
+            else:
+                item.raw = self._bytes(item.body, count)
+                item.end = item.body + count
+                item.text = ("b" if kind == "s" else "") + _string_text(item.raw)
+        elif kind in "c{:":
+            item.end = OPEN
+        else:
+            self._plain(item)
         return item
 
-    def _whole(self, item: Item) -> None:
-        """An object without elements."""
+    def _plain(self, item: Item) -> None:
+        """A number, or an object that its type says alone."""
         kind, at = item.type, item.body
-        if kind in "sutaAzZ":
-            size = at - item.at - 1
-            item.raw = self._bytes(at, self._number(at - size, size))
-            item.end = at + len(item.raw)
-            item.text = ("b" if kind == "s" else "") + _string_text(item.raw)
-        elif kind in SINGLE:
+        item.end = at
+        if kind in SINGLE:
             item.text = SINGLE[kind]
-        elif kind == "0":
-            item.text = "NULL"
-        elif kind == "r":
-            self._reference(item)
         elif kind in FIXED:
             item.raw = self._bytes(at, FIXED[kind])
             item.end = at + FIXED[kind]
@@ -202,11 +225,11 @@ class Reader:
         number = int.from_bytes(item.raw, "little")
         if number >= len(self._known):
             raise FormatError(f"reference to object {number} of {len(self._known)}", item.at)
-        target = self._known[number].value
+        named = self._known[number]
+        named.used = True
+        item.target = named.target or named
         item.end = item.body + 4
-        item.target = target
-        item.text = target.text or "itself"
-        self._known[number].used = True
+        item.text = item.target.text or "itself"
 
     def _close(self, item: Item) -> None:
         """The text of an object whose elements are all read."""
@@ -230,7 +253,7 @@ class Reader:
         return found
 
 
-def _joined(start: str, elements: list[Item], end: str) -> str:
+def _joined(start: str, elements: Sequence[Item], end: str) -> str:
     return start + ", ".join(_brief(element) for element in elements) + end
 
 

@@ -106,20 +106,25 @@ class Pyc:
             header = BY_HASH if flags & 1 else BY_TIME_FLAGGED
         yield from header.facts(blob, 4)
         start = 4 + header.size
-        module = Reader(blob.read(), version).read(start)
+        data = blob.read()
+        reader = Reader(data, version)
+        module = reader.read(start)
         if module.type != "c":
             raise FormatError("no code object behind the header", start)
-        place = _Place(blob, module, code_fields(version), version)
+        place = _Place(blob, data, module, code_fields(version), version, reader.idle)
         yield _member(place, module, _name(module), 0)
 
 
 class _Place(NamedTuple):
-    """The stream, its module, and the fields of its version's code objects."""
+    """The stream and its bytes, its module, the fields of its version's code objects, and how
+    many flags of references nothing uses."""
 
     blob: Blob
+    data: bytes
     module: Item
     fields: tuple[str, ...]
     version: tuple[int, int]
+    idle: int
 
 
 def _version(magic: bytes) -> tuple[int, int] | None:
@@ -150,11 +155,11 @@ def _parts(place: _Place, code: Item) -> Iterator[Fact | Member]:
     base = code.at
     yield Fact("pyc.encoding", _header(code), (0, 1), "code object", derived=True)
     if code is place.module:
-        yield Fact("pyc.reference_flags", _idle(code))
+        yield Fact("pyc.reference_flags", place.idle)
     for name in place.fields:
         field = code.fields[name]
         if not isinstance(field, Item):
-            raw = place.blob.part(*field).read()
+            raw = place.data[field[0] : sum(field)]
             number = int.from_bytes(raw, "little", signed=True)
             shown = NUMBER_SHOWN.get(name, int)(number)
             yield Fact(f"pyc.{name}", shown, (field[0] - base, field[1]))
@@ -197,18 +202,6 @@ def _header(item: Item) -> str:
     elif item.raw:
         what += f", {len(item.raw)} bytes"
     return f"{what}, flagged" if item.flagged else what
-
-
-def _idle(code: Item) -> int:
-    """Flags in this code object and those inside it that no reference uses."""
-    count = 0
-    items = [code]
-    while items:
-        item = items.pop()
-        count += item.flagged and not item.used
-        items += item.elements
-        items += [one for one in item.fields.values() if isinstance(one, Item)]
-    return count
 
 
 def _table(place: _Place, code: Item, name: str, item: Item) -> Member:
