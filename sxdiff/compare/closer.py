@@ -5,12 +5,13 @@ differ. What no format knows is compared as text or as bytes. Nothing that diffe
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from sxdiff.compare import lines, listing, ranges
+from sxdiff.compare import lines, listing, ranges, redact
 from sxdiff.compare.describe import describe
 from sxdiff.compare.pair import Pairing, Part, differ, emptied, is_packed, pair
 from sxdiff.compare.places import Places
@@ -31,6 +32,7 @@ from sxdiff.model import (
     Member,
     Node,
     Problem,
+    Route,
     Scalar,
     Span,
     Value,
@@ -51,6 +53,11 @@ MOST_ALIKE = 3
 """Consequences of one kind in one description that are told one by one."""
 MOST_SAME = 16
 """Facts with one change (the same values on each side) that are told one by one."""
+
+MOST_NEAR = 4096
+"""Bytes of a span up to which it is read with what lies behind it."""
+NEAR = 64 << 10
+"""Bytes that are read at once for small spans."""
 
 Shifts: TypeAlias = tuple[int, int]
 """What to add to the offsets told of a and of b."""
@@ -111,7 +118,10 @@ def look(a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits) -> Node 
     """
     tally = Tally(limits.file_differences)
     node = _Closer(scratch, limits, tally).look(a, b, name)
-    if node is None or not tally.more:
+    if node is None:
+        return None
+    node = redact.masked(node)
+    if not tally.more:
         return node
     count = Value(tally.more)
     more = Difference("file.more", count, count, bytes=tally.more_bytes)
@@ -190,7 +200,7 @@ class _Closer:
             except LimitError as error:
                 problems += (_problem("limit", str(error)),)
         member = Member(name, a, kind=kind)
-        found = self._tally.keep(ranges.differences(a, b, member, member))
+        found = self._tally.keep(_ranges(a, b, member, member))
         names = {signature(blob.read(0, HEAD)) or "bytes" for blob in (a, b)}
         return Node(name, names.pop() if len(names) == 1 else "bytes", tuple(found), (), problems)
 
@@ -206,7 +216,13 @@ class _Closer:
         """By its own format, unless it differs as a whole in one plain way; else by lines."""
         most = self._limits.text_bytes
         told, more, size = lines.differences(a, b, encodings, self._tally.left, most)
-        if max(a.size, b.size) <= most and (not told or told[0].kind not in lines.WHOLE):
+        if more and (redact.secrets(a) or redact.secrets(b)):
+            told, more, size = [redact.whole(a, b)], 0, 0
+        else:
+            told = redact.redacted(a, b, told, margin=0) or told
+        if redact.holds(told):
+            pass  # a format would show it
+        elif max(a.size, b.size) <= most and (not told or told[0].kind not in lines.WHOLE):
             known = sniff_text(a.read(0, HEAD))
             if known and known is sniff_text(b.read(0, HEAD)) and depth < self._limits.member_depth:
                 before = replace(self._tally)
@@ -243,7 +259,7 @@ class _Closer:
         paired = pair(describe(a, parts[0]), describe(b, parts[1]))
         keep, dropped = self._tally.keep, self._tally.more
         contents = keep(_renamed(a, b, paired, format_name))
-        contents += keep(self._alike(paired, format_name))
+        contents += keep(self._alike(a, b, paired, format_name))
         contents += keep(_alone(a, b, paired, format_name, shifts))
         contents += keep(_order(paired, format_name))
         nodes: list[Node] = []
@@ -251,13 +267,17 @@ class _Closer:
         rooted = False
         places = Places(paired.members, self._stored, outer)
         equal: set[str] = set()
+        near = _Near()
         for left, right in paired.members:
             if left.name == right.name and _unpacked_from(left, right, paired.same_packed):
                 continue
             one, two = self._stored(left), self._stored(right)
-            if ranges.equal(one, two):
+            if near.equal(one, two):
                 if callable(left.content) and callable(right.content):
                     equal.add(left.name)
+                continue
+            if not self._tally.left:  # only counted: not worth a closer look
+                self._tally.count(1, ranges.count_differing(one, two))
                 continue
             if not _is_part(left) and not _is_part(right):
                 with self._tally.half():
@@ -269,11 +289,13 @@ class _Closer:
             where = (min(left.name, right.name),)  # a gap may have two names
             within = self._within(one, two, left, right, places, depth, inner)
             if isinstance(within, Problem):
-                problems.append(replace(within, where=where))
-                within = None
+                problem = replace(within, where=where)
+                within = self._as_lines(one, two, inner)
+                if within is not None:
+                    problem = replace(problem, resolution="compared as text")
+                problems.append(problem)
             if within is None:
-                leaf = ranges.differences(one, two, left, right, where, inner)
-                contents += keep(leaf)
+                contents += keep(_ranges(one, two, left, right, where, inner))
             elif isinstance(within, list):
                 contents += [replace(each, where=(*where, *each.where)) for each in within]
             else:
@@ -287,13 +309,13 @@ class _Closer:
         more = self._tally.more > dropped
         if not told and not contents and not nodes and not more:
             whole = Member("", a, kind=UNTOLD)
-            contents = keep(ranges.differences(a, b, whole, whole, (), shifts))
+            contents = keep(_ranges(a, b, whole, whole, (), shifts))
         rooted = rooted or more or any(not difference.derived for difference in contents)
         if outer:  # a part's facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
 
-    def _alike(self, paired: Pairing, format_name: str) -> Iterator[Difference]:
+    def _alike(self, a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterator[Difference]:
         """Names on one side only that go together by their rest or by similar content: one
         difference each; their contents join the pairs of `paired`."""
         sides = paired.alone_a, paired.alone_b
@@ -304,7 +326,7 @@ class _Closer:
         for one, two, alike in matches(lone[0], lone[1]):
             old, new = names[0][one], names[1][two]
             left, right = paired.alone_a.pop(old), paired.alone_b.pop(new)
-            _join_facts(paired, left, right)
+            size = _join_facts(a, b, paired, left, right)
             name = min(old, new)  # the same for swapped sides
             ours = {part.kind: part for part in left if isinstance(part, Member)}
             theirs = {part.kind: part for part in right if isinstance(part, Member)}
@@ -317,7 +339,7 @@ class _Closer:
                     )
                 )
             told = Value(old), Value(new)
-            yield Difference(f"{format_name}.renamed", *told, (name,), similarity=alike)
+            yield Difference(f"{format_name}.renamed", *told, (name,), size, similarity=alike)
 
     def _lone(self, sides: dict[str, list[Part]]) -> list[Lone]:
         """Names with what they must have in common, and sketches of streams where they are few."""
@@ -346,14 +368,17 @@ class _Closer:
         known, other = left.inside, right.inside
         if known is None or other is None or known.format != other.format:
             return None
+        if type(known) is not type(other):
+            return None
         if not a.size or not b.size or not self._tally.left:
             return None
         if depth >= self._limits.member_depth:
             return _problem("limit", f"parts nested {depth} deep")
         before = replace(self._tally)
         try:
-            if isinstance(known, Listing) or isinstance(other, Listing):
+            if isinstance(known, Listing) or isinstance(other, Listing):  # both are
                 rows = listing.differences(a, b, left, right, places, shifts)
+                rows = redact.redacted(a, b, rows, shifts=shifts) or rows
                 derived = left.derived and right.derived
                 return self._tally.keep(
                     replace(row, derived=row.derived or derived) for row in rows
@@ -365,10 +390,39 @@ class _Closer:
             what = "limit" if isinstance(error, LimitError) else "format"
             return _problem(what, f"{known.format}: {error}")
 
+    def _as_lines(self, a: Blob, b: Blob, shifts: Shifts) -> list[Difference] | None:
+        """A part of a text that its format could not look into; None where it is no text."""
+        encodings = encoding_of(a), encoding_of(b)
+        if not encodings[0] or not encodings[1] or not self._tally.left:
+            return None
+        known = encodings[0], encodings[1]
+        try:
+            told, more, size = lines.differences(
+                a, b, known, self._tally.left, self._limits.text_bytes
+            )
+        except LimitError:
+            return None
+        told = redact.redacted(a, b, told, margin=0) or told
+        self._tally.count(more, size)
+        return self._tally.keep(_shifted_by(one, shifts) for one in told)
+
     def _stored(self, member: Member) -> Blob:
         if isinstance(member.content, Blob):
             return member.content
         return self._scratch.store(member.content(), self._limits.member_bytes)
+
+
+def _ranges(
+    a: Blob,
+    b: Blob,
+    left: Member,
+    right: Member,
+    where: Route = (),
+    shifts: Shifts = (0, 0),
+) -> list[Difference]:
+    """The ranges of two leaves, without what is secret."""
+    found = list(ranges.differences(a, b, left, right, where, shifts))
+    return redact.redacted(a, b, found, where, shifts=shifts) or found
 
 
 def _problem(kind: str, message: str) -> Problem:
@@ -389,6 +443,15 @@ def _formats(a: Blob, b: Blob, one: str, two: str) -> Difference:
         for known, blob in ((one, a), (two, b))
     ]
     return Difference("file.format", told[0], told[1], bytes=ranges.count_differing(a, b))
+
+
+def _shifted_by(found: Difference, shifts: Shifts) -> Difference:
+    """A difference of a part, told by its places in the stream."""
+    told = [
+        value and replace(value, at=_moved(value.at, shift), line=None)
+        for value, shift in zip((found.a, found.b), shifts, strict=True)
+    ]
+    return replace(found, a=told[0], b=told[1])
 
 
 def _is_part(member: Member) -> bool:
@@ -527,8 +590,9 @@ def _alike(a: Blob, b: Blob, pairs: Sequence[FactPair], shifts: Shifts) -> Diffe
         start = min((at for at, _ in spans), default=0)
         end = max((at + size for at, size in spans), default=0)
         told.append(Value(text, (start + shifts[side], end - start) if spans else None))
+    near = _Near()
     size = sum(
-        _differing(a, left.at if left else None, b, right.at if right else None)
+        _differing(a, left.at if left else None, b, right.at if right else None, near)
         for left, right in pairs
     )
     names = list(
@@ -568,11 +632,56 @@ def _fact(a: Blob, b: Blob, left: Fact | None, right: Fact | None, shifts: Shift
     )
 
 
-def _differing(a: Blob, in_a: Span | None, b: Blob, in_b: Span | None) -> int:
+def _differing(
+    a: Blob, in_a: Span | None, b: Blob, in_b: Span | None, near: "_Near | None" = None
+) -> int:
     """Bytes that differ between two spans; all of the one that has no partner."""
     if in_a and in_b:
-        return ranges.count_differing(a.part(*in_a), b.part(*in_b))
+        one, two = a.part(*in_a), b.part(*in_b)
+        return near.count_differing(one, two) if near else ranges.count_differing(one, two)
     return (in_a or in_b or (0, 0))[1]
+
+
+class _Near:
+    """Small spans that lie near the ones before are compared without opening their files anew."""
+
+    def __init__(self) -> None:
+        self._windows = (Blob("", 0, 0), b""), (Blob("", 0, 0), b"")
+
+    def equal(self, one: Blob, two: Blob) -> bool:
+        """As `ranges.equal`."""
+        if one.size != two.size:
+            return False
+        if one.size > MOST_NEAR:
+            return ranges.equal(one, two)
+        left, right = self._read(one, two)
+        return left == right
+
+    def count_differing(self, one: Blob, two: Blob) -> int:
+        """As `ranges.count_differing`."""
+        if max(one.size, two.size) > MOST_NEAR:
+            return ranges.count_differing(one, two)
+        left, right = self._read(one, two)
+        if b"\0" in left or b"\0" in right:  # may be a table of strings
+            return ranges.count_differing(one, two)
+        return ranges.differing(left, right)
+
+    def _read(self, one: Blob, two: Blob) -> tuple[bytes, bytes]:
+        self._windows = _window(self._windows[0], one), _window(self._windows[1], two)
+        (left, data), (right, other) = self._windows
+        start, begin = one.offset - left.offset, two.offset - right.offset
+        return data[start : start + one.size], other[begin : begin + two.size]
+
+
+def _window(last: tuple[Blob, bytes], part: Blob) -> tuple[Blob, bytes]:
+    """Bytes of a file that `part` lies in: those at hand where they do."""
+    blob, data = last
+    end = blob.offset + len(data)
+    if blob.path == part.path and blob.offset <= part.offset <= end - part.size:
+        return last
+    with open(part.path, "rb", buffering=0) as file:
+        data = os.pread(file.fileno(), max(part.size, NEAR), part.offset)
+    return part, data if len(data) >= part.size else part.read()
 
 
 def _value(fact: Fact | None, shift: int) -> Value | None:
@@ -602,18 +711,25 @@ def _renamed(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Di
             continue
         new = same.pop(0)
         left, right = paired.alone_a.pop(old), paired.alone_b.pop(new)
-        _join_facts(paired, left, right)
+        size = _join_facts(a, b, paired, left, right)
         where = (min(old, new),)  # the same for swapped sides
-        yield Difference(f"{format_name}.renamed", Value(old), Value(new), where, similarity=100)
+        told = Value(old), Value(new)
+        yield Difference(f"{format_name}.renamed", *told, where, size, similarity=100)
 
 
-def _join_facts(paired: Pairing, left: list[Part], right: list[Part]) -> None:
-    """The facts of two names that are one count as pairs of `paired` where they differ."""
+def _join_facts(a: Blob, b: Blob, paired: Pairing, left: list[Part], right: list[Part]) -> int:
+    """The facts of two names that are one count as pairs of `paired` where they differ, but for
+    those that say no more than the names: gives the bytes that differ of these."""
+    size = 0
     one = {part.kind: part for part in left if isinstance(part, Fact)}
     two = {part.kind: part for part in right if isinstance(part, Fact)}
     for kind in {**one, **two}:
-        if kind not in one or kind not in two or differ(one[kind], two[kind]):
-            paired.facts.append((one.get(kind), two.get(kind)))
+        ours, theirs = one.get(kind), two.get(kind)
+        if ours and theirs and (ours.value, theirs.value) == (ours.name, theirs.name):
+            size += _differing(a, ours.at, b, theirs.at)
+        elif not ours or not theirs or differ(ours, theirs):
+            paired.facts.append((ours, theirs))
+    return size
 
 
 def _signature(blob: Blob, parts: Iterable[Part]) -> Hashable:
@@ -648,7 +764,11 @@ def _whole(blob: Blob, name: str, parts: Iterable[Part], shift: int) -> tuple[in
     size = sum(part.at[1] for part in parts if part.at)
     member = next((part for part in parts if isinstance(part, Member) and part.at), None)
     if member is None or member.at is None:
-        return size, Value(name, _moved(parts[0].at, shift))
+        facts = [part for part in parts if isinstance(part, Fact) and not part.derived]
+        told = name
+        if len(facts) == 1 and str(facts[0].value) not in name:
+            told = f"{name}: {facts[0].value}"[:LONGEST]
+        return size, Value(told, _moved(parts[0].at, shift))
     digest = ranges.digest(blob.part(*member.at))
     return size, Value(name, _moved(member.at, shift), size=member.at[1], digest=digest)
 

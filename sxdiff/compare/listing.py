@@ -4,11 +4,13 @@ Rows that say the same and differ in bytes only by places that moved (an operand
 from another address) are one consequence; the same rows in another order are one difference.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 
 from sxdiff.compare.align import Change
 from sxdiff.compare.lines import Text, excerpt, unified
-from sxdiff.compare.places import Aligned, Places
+from sxdiff.compare.places import PADDING, Aligned, Places
 from sxdiff.compare.ranges import differing
 from sxdiff.model import Blob, Difference, Listing, Member, Row, Value
 
@@ -31,6 +33,7 @@ def differences(
     if one.text.lines != two.text.lines and sorted(one.text.lines) == sorted(two.text.lines):
         return [_order(kind, one, two)]
     out: list[Difference] = []
+    padding: list[Difference] = []
     follow = _Following()
     at_a = at_b = 0
     for change in [*found.changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
@@ -43,9 +46,15 @@ def differences(
                 follow.add(rows[0], rows[1], differing(here, there))
             else:
                 out.append(_moved(kind, one, two, place_a, place_b))
-        if change[0] < change[1] or change[2] < change[3]:
-            out.append(_changed(kind, one, two, change))
+        for part in _padding_apart(one, two, _without(change, found.moved)):
+            if _is_padding(one, two, part):
+                padding.append(replace(_changed(kind, one, two, part), derived=True))
+            else:
+                out.append(_changed(kind, one, two, part))
         at_a, at_b = change[1], change[3]
+    for row_a, row_b in found.moved:
+        out.append(_changed(kind, one, two, (row_a, row_a + 1, row_b, row_b + 1)))
+    out += [replace(each, kind=f"{kind}.padding") for each in padding]
     if follow.count:
         out.append(follow.told(f"{kind}.layout", shifts))
     return out
@@ -78,10 +87,52 @@ def _same_places(here: Row, there: Row, found: Aligned, places: Places) -> bool:
     """Whether all places that two rows refer to are the same; one without a name is an offset
     of the listing itself."""
     return len(here.refers) == len(there.refers) and all(
-        one[0] == two[0]
-        and (places.same(one[0], one[1], two[1]) if one[0] else found.same(one[1], two[1]))
+        places.alike(one, two)
+        if one[0] and two[0]
+        else one[0] == two[0] and found.same(one[1], two[1])
         for one, two in zip(here.refers, there.refers, strict=True)
     )
+
+
+def _without(change: Change, moved: Sequence[tuple[int, int]]) -> Iterator[Change]:
+    """A change without the rows that moved elsewhere, which are told on their own."""
+    a0, a1, b0, b1 = change
+    gone = sorted(row for row, _ in moved if a0 <= row < a1)
+    come = sorted(row for _, row in moved if b0 <= row < b1)
+    if not gone and not come:
+        if a0 < a1 or b0 < b1:
+            yield change
+        return
+    spans_a, spans_b = list(_between(a0, a1, gone)), list(_between(b0, b1, come))
+    for one, two in zip_longest(spans_a, spans_b):
+        yield *(one or (a1, a1)), *(two or (b1, b1))
+
+
+def _padding_apart(one: _Side, two: _Side, changes: Iterable[Change]) -> Iterator[Change]:
+    """Changes without the padding at their ends, which is one of its own."""
+    for a0, a1, b0, b1 in changes:
+        end_a, end_b = a1, b1
+        while end_a > a0 and one.rows[end_a - 1].text == PADDING:
+            end_a -= 1
+        while end_b > b0 and two.rows[end_b - 1].text == PADDING:
+            end_b -= 1
+        if (end_a, end_b) != (a0, b0):
+            yield a0, end_a, b0, end_b
+        if (end_a, end_b) != (a1, b1):
+            yield end_a, a1, end_b, b1
+
+
+def _is_padding(one: _Side, two: _Side, change: Change) -> bool:
+    """Whether nothing but padding comes or goes: what is around it says how much there is."""
+    a0, a1, b0, b1 = change
+    return all(row.text == PADDING for row in (*one.rows[a0:a1], *two.rows[b0:b1]))
+
+
+def _between(start: int, end: int, gone: Sequence[int]) -> Iterator[tuple[int, int]]:
+    for row in (*gone, end):
+        if start < row:
+            yield start, row
+        start = row + 1
 
 
 def _order(kind: str, one: _Side, two: _Side) -> Difference:

@@ -54,6 +54,14 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
                 out.same_packed.add(left.name)
 
     for place, (left, right) in enumerate(zip_longest(a, b)):
+        if left is not None and right is not None:
+            key = _key(left)
+            if key == _key(right) and not sides[0].waits(key) and not sides[1].waits(key):
+                # the common case: both sides are in step
+                sides[0].note(place, left, waits=False)
+                sides[1].note(place, right, waits=False)
+                found(place, place, left, right)
+                continue
         if left is not None:
             other = sides[1].take(left)
             sides[0].note(place, left, waits=other is None)
@@ -93,6 +101,10 @@ class _Side:
     def __init__(self) -> None:
         self._waiting: dict[Hashable, deque[tuple[int, Part]]] = {}
         self.spans: dict[str, int] = {}
+
+    def waits(self, key: Hashable) -> bool:
+        """Whether a part of this kind and name waits."""
+        return key in self._waiting
 
     def take(self, part: Part) -> tuple[int, Part] | None:
         """The first waiting part that pairs with `part`, and its place."""

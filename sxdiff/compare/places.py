@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 
 from sxdiff.compare import ranges
@@ -26,6 +27,26 @@ SAMPLE = 64
 """Bytes at a place that are compared where nothing else says what it holds."""
 MOST_PIECES = 4 << 20
 """Bytes of a differing middle up to which data is aligned by its pieces."""
+PADDING = "padding"
+"""What rows of zeros say, or of other bytes that only fill up to a round place."""
+LONGEST_TEXT = 1024
+"""Bytes of a text that is looked for where a place does not lie at the start of a row."""
+LARGE = 256 << 10
+"""Size from which contents must have something in common to be aligned."""
+MOST_SAMPLED = 8 << 20
+"""Bytes of each that are asked for that."""
+COMMON = 8
+"""Pieces in a hundred that must be in both; `FEWEST` pieces are enough to say."""
+FEWEST = 1000
+SIMILAR = 50
+"""Share in per cent of the shorter of two texts that must be the start or the end of the longer
+one, for it to be the same text that has changed and moved."""
+SHORTEST = 6
+"""Bytes of such a text, and of what is the same."""
+MOST_MOVED = 256
+"""Rows on one side only up to which changed ones that moved are looked for."""
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+\0")
+_PIECES = re.compile(rb"[^\0\xff\xe8]{6,24}")
 _PIECE = re.compile(rb"[^\0]*\0*", re.DOTALL)
 
 Stored = Callable[[Member], Blob]
@@ -54,7 +75,11 @@ class Places:
         self._aligned: dict[str, Aligned] = {}
 
     def same(self, name: str, at_a: int, at_b: int) -> bool:
-        """Whether offset `at_a` of member `name` of a holds what `at_b` holds in b."""
+        """Whether offset `at_a` of member `name` of a holds what `at_b` holds in b.
+
+        So does a text that both hold, wherever it lies, and a row that is only in a with one that
+        is only in b: that they are is told where they lie.
+        """
         pair = self._members.get(name)
         if pair is None:
             return self._outer.same(name, at_a, at_b) if self._outer else at_a == at_b
@@ -62,13 +87,51 @@ class Places:
             return True  # the start of a member is that of its partner
         if all(isinstance(member.inside, Listing) for member in pair):
             try:
-                return self.aligned(*pair).same(at_a, at_b)
+                found = self.aligned(*pair)
             except FormatError:
                 return at_a == at_b
+            return (
+                found.same(at_a, at_b)
+                or self._same_text(pair, at_a, at_b)
+                or (found.replaced(at_a, at_b))
+            )
         known = self._maps.get(name)
         if known is None:
             known = self._maps[name] = _Map(*pair, self._stored(pair[0]), self._stored(pair[1]))
         return known.same(at_a, at_b)
+
+    def alike(self, here: tuple[str, int], there: tuple[str, int]) -> bool:
+        """Whether a place of a holds what a place of b holds, whatever their members' names.
+
+        A place in a member that only one side has is new there: that is told with the member.
+        """
+        if here[0] == there[0]:
+            return self.same(here[0], here[1], there[1])
+        if self._outer:
+            known = self._members.get(here[0]), self._members.get(there[0])
+            if known == (None, None):
+                return self._outer.alike(here, there)
+        left, right = self._lone(0, here), self._lone(1, there)
+        if left is None or right is None:
+            return True
+        return left == right != b""
+
+    def _lone(self, side: int, place: tuple[str, int]) -> bytes | None:
+        """The text at a place; None where the other side has nothing of the kind."""
+        pair = self._members.get(place[0])
+        if pair is None:
+            return None
+        if all(isinstance(member.inside, Listing) for member in pair):
+            try:
+                if self.aligned(*pair).is_alone(side, place[1]):
+                    return None
+            except FormatError:
+                return b""
+        return _text_at(self._stored(pair[side]), place[1])
+
+    def _same_text(self, pair: tuple[Member, Member], at_a: int, at_b: int) -> bool:
+        one = _text_at(self._stored(pair[0]), at_a)
+        return bool(one) and one == _text_at(self._stored(pair[1]), at_b)
 
     def aligned(
         self, left: Member, right: Member, contents: tuple[Blob, Blob] | None = None
@@ -82,8 +145,56 @@ class Places:
             if len(self._aligned) >= MOST_KEPT:
                 self._aligned.pop(next(iter(self._aligned)))
             a, b = contents or (self._stored(left), self._stored(right))
+            if _are_strangers(a, b):
+                raise LimitError(f"less than {COMMON} in 100 pieces are in both")
             known = self._aligned[left.name] = Aligned(rows_of(a, left), rows_of(b, right))
+            known.bind(partial(_text_of_row, (a, b), known.rows))
         return known
+
+
+def _text_at(blob: Blob, at: int) -> bytes:
+    """The printable text that starts at `at` and ends with a zero; empty where none does."""
+    found = _TEXT.match(blob.read(at, LONGEST_TEXT))
+    return found[0] if found else b""
+
+
+def _text_of_row(
+    contents: tuple[Blob, Blob], rows: tuple[list[Row], list[Row]], side: int, number: int
+) -> bytes:
+    """What a row says, if that is nothing but its bytes, a text; else nothing."""
+    row = rows[side][number]
+    if row.refers or not 1 < len(row.text) <= LONGEST_TEXT:
+        return b""
+    text = row.text.encode("utf-8", "surrogateescape")
+    return text if contents[side].read(row.at[0], len(text)) == text else b""
+
+
+def _similar(one: bytes, two: bytes) -> int:
+    """How much of two texts is the same at their starts and ends, in per mille of the longer;
+    0 where it is less than `SIMILAR` per cent of the shorter."""
+    least = min(len(one), len(two))
+    head = _same_start(one, two)
+    tail = min(_same_start(one[::-1], two[::-1]), least - head)
+    if head + tail < SHORTEST or (head + tail) * 100 < SIMILAR * least:
+        return 0
+    return 1000 * (head + tail) // max(len(one), len(two))
+
+
+def _same_start(one: bytes, two: bytes) -> int:
+    """Bytes at the start of both that are equal."""
+    least = min(len(one), len(two))
+    bits = int.from_bytes(one[:least], "little") ^ int.from_bytes(two[:least], "little")
+    return ((bits & -bits).bit_length() - 1) // 8 if bits else least
+
+
+def _are_strangers(a: Blob, b: Blob) -> bool:
+    """Whether two long contents have hardly anything in common: aligning them costs much and
+    says nothing. Code of one program in two builds shares most pieces, of two programs 2 %."""
+    if min(a.size, b.size) < LARGE:
+        return False
+    ours, theirs = (set(_PIECES.findall(blob.read(0, MOST_SAMPLED))) for blob in (a, b))
+    fewer = min(len(ours), len(theirs))
+    return fewer >= FEWEST and len(ours & theirs) * 100 < COMMON * fewer
 
 
 def rows_of(blob: Blob, member: Member) -> list[Row]:
@@ -110,7 +221,7 @@ def rows_of(blob: Blob, member: Member) -> list[Row]:
 def _gap(blob: Blob, start: int, end: int) -> Row:
     """Bytes that no row tells; zeros are padding, whose length follows from what is around."""
     data = blob.read(start, end - start)
-    return Row((start, end - start), data.hex() if data.strip(b"\0") else "padding")
+    return Row((start, end - start), data.hex() if data.strip(b"\0") else PADDING)
 
 
 class Aligned:
@@ -125,6 +236,9 @@ class Aligned:
         self._long: list[tuple[int, int, int]] | None = None
         # a stretch of equal rows ends where the change of that number starts
         self._ends = [change[0] for change in self.changes]
+        self._bound: tuple[dict[int, int], dict[int, int]] = {}, {}
+        self._alone: tuple[set[int], set[int]] | None = None
+        self.moved: list[tuple[int, int]] = []
 
     def same(self, at_a: int, at_b: int) -> bool:
         """Whether two offsets hold the same row, or lie where the same row was changed.
@@ -138,6 +252,59 @@ class Aligned:
         if rest_a == rest_b and (self._together(row_a, row_b) or self._moved(row_a, row_b)):
             return True
         return self._in_step(at_a, at_b)
+
+    def is_alone(self, side: int, at: int) -> bool:
+        """Whether an offset lies in a row that the other side has nowhere."""
+        if self._alone is None:
+            lines = self._changed(0), self._changed(1)
+            known = (
+                {self.lines[0][row] for row in lines[0]},
+                {self.lines[1][row] for row in lines[1]},
+            )
+            self._alone = (
+                {row for row in lines[0] if self.lines[0][row] not in known[1]},
+                {row for row in lines[1] if self.lines[1][row] not in known[0]},
+            )
+        return self._row(side, at)[0] in self._alone[side]
+
+    def _changed(self, side: int) -> list[int]:
+        """The numbers of the rows in all changes."""
+        first = 2 * side
+        return [row for change in self.changes for row in range(change[first], change[first + 1])]
+
+    def replaced(self, at_a: int, at_b: int) -> bool:
+        """Whether a row that is only in a has given way to one that is only in b, as far as was
+        asked before: one row is replaced by one."""
+        if not (self.is_alone(0, at_a) and self.is_alone(1, at_b)):
+            return False
+        row_a, row_b = self._row(0, at_a)[0], self._row(1, at_b)[0]
+        bound_a, bound_b = self._bound
+        if bound_a.setdefault(row_a, row_b) != row_b:
+            return False
+        return bound_b.setdefault(row_b, row_a) == row_a
+
+    def bind(self, texts: Callable[[int, int], bytes]) -> None:
+        """Find the texts that changed and moved at once: taken away at one place, and brought
+        similar at another. `texts` gives the text of a row of a side, empty where it is none."""
+        rows: tuple[list[tuple[int, int, bytes]], list[tuple[int, int, bytes]]] = [], []
+        for number, change in enumerate(self.changes):
+            for side in (0, 1):
+                for row in range(change[2 * side], change[2 * side + 1]):
+                    if self.is_alone(side, self._starts[side][row]) and (text := texts(side, row)):
+                        rows[side].append((row, number, text))
+                if len(rows[side]) > MOST_MOVED:
+                    return
+        only = len(rows[0]) == len(rows[1]) == 1
+        found = []
+        for row_a, group_a, one in rows[0]:
+            for row_b, group_b, two in rows[1]:
+                score = _similar(one, two)
+                if group_a != group_b and (only or score):
+                    found.append((-score, sorted((row_a, row_b)), row_a, row_b))
+        for _, _, row_a, row_b in sorted(found):
+            if row_a not in self._bound[0] and row_b not in self._bound[1]:
+                self._bound[0][row_a], self._bound[1][row_b] = row_b, row_a
+                self.moved.append((row_a, row_b))
 
     def _in_step(self, at_a: int, at_b: int) -> bool:
         """Whether a place between long stretches of equal rows has moved as far as one of them."""
@@ -232,7 +399,8 @@ class _Map:
                 return moved or self._same_content(at_a, at_b)
         here, there = _within(self._symbols[0], at_a), _within(self._symbols[1], at_b)
         if here and there:
-            return here == there
+            # in a function of another size its places have moved
+            return here[:2] == there[:2] or (here[0] == there[0] and here[2] != there[2])
         return self._same_content(at_a, at_b)
 
     def _same_content(self, at_a: int, at_b: int) -> bool:
@@ -280,7 +448,7 @@ class _Pieces:
         return at_a - a0 == at_b - b0 or a1 - at_a == b1 - at_b
 
 
-def _within(symbols: Sequence[Symbol], at: int) -> tuple[str, int] | None:
-    """The symbol that covers `at`, and the offset in it."""
+def _within(symbols: Sequence[Symbol], at: int) -> tuple[str, int, int] | None:
+    """The symbol that covers `at`, the offset in it, and its size."""
     found = ranges.covering_symbol(symbols, at)
-    return (found.name, at - found.at) if found else None
+    return (found.name, at - found.at, found.size) if found else None

@@ -17,8 +17,14 @@ _MOST_VALUES = 250_000
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_LITERAL = re.compile(rb"true|false|null")
+_VALUE = re.compile(
+    rb"[ \t\n\r]*(?:(?P<string>"
+    + _STRING.pattern
+    + rb")|(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+    rb"|(?P<object>\{)|(?P<array>\[)|(?P<literal>true|false|null))"
+)
+_KEY = re.compile(rb"[ \t\n\r]*(" + _STRING.pattern + rb")[ \t\n\r]*:")
+_BEHIND = re.compile(rb"[ \t\n\r]*([,}\]])")
 _LITERALS: dict[bytes, Scalar] = {b"true": True, b"false": False, b"null": None}
 _MOST_DIGITS = 18
 """Integers up to this length are integers in the report; others keep their source text."""
@@ -75,91 +81,106 @@ class _Parser:
 
     def document(self) -> Json:
         value = self._value(0)
-        self._skip_space()
-        if self._at != len(self._raw):
-            raise FormatError("JSON: bytes behind the document", self._at)
+        if self._space() != len(self._raw):
+            raise FormatError("JSON: bytes behind the document", self._space())
         return value
 
-    def _skip_space(self) -> int:
-        """The next byte that is no space; -1 at the end."""
+    def _space(self) -> int:
+        """Where the next byte is that is no space."""
         found = _SPACE.match(self._raw, self._at)
-        self._at = found.end() if found else self._at
-        return self._raw[self._at] if self._at < len(self._raw) else -1
+        return found.end() if found else self._at
 
     def _value(self, depth: int) -> Json:
         self._left -= 1
         if self._left < 0:
             raise LimitError(f"JSON: more than {_MOST_VALUES} values", self._at)
-        first = self._skip_space()
-        begin = self._at
-        if first in (0x7B, 0x5B):
-            if depth >= self._depth:
-                raise LimitError(f"JSON: nested deeper than {self._depth} levels", begin)
-            return self._object(depth + 1) if first == 0x7B else self._array(depth + 1)
-        if first == 0x22:
-            return Json("string", *self._string())
-        if found := _LITERAL.match(self._raw, begin):
-            self._at = found.end()
-            return Json("literal", (begin, self._at - begin), _LITERALS[found[0]])
-        if found := _NUMBER.match(self._raw, begin):
-            self._at = found.end()
-            text = found[0].decode("ascii")
+        found = _VALUE.match(self._raw, self._at)
+        if not found:
+            begin = self._space()
+            if self._raw[begin : begin + 1] == b'"':
+                raise FormatError("JSON: a string has no end or holds a control character", begin)
+            raise FormatError("JSON: a value is missing", begin)
+        kind = found.lastgroup
+        begin, end = found.span(found.lastindex or 0)
+        self._at = end
+        at = (begin, end - begin)
+        if kind == "string":
+            return Json("string", at, _text(found["string"], begin))
+        if kind == "number":
+            text = found["number"].decode("ascii")
             whole = text.removeprefix("-").isdigit() and len(text) <= _MOST_DIGITS
             exact = whole and text != "-0"
-            return Json("number", (begin, len(text)), int(text) if exact else text)
-        raise FormatError("JSON: a value is missing", begin)
+            return Json("number", at, int(text) if exact else text)
+        if kind == "literal":
+            return Json("literal", at, _LITERALS[found["literal"]])
+        if depth >= self._depth:
+            raise LimitError(f"JSON: nested deeper than {self._depth} levels", begin)
+        return self._object(begin, depth + 1) if kind == "object" else self._array(begin, depth + 1)
 
-    def _string(self) -> tuple[Span, str]:
-        begin = self._at
-        found = _STRING.match(self._raw, begin)
-        if not found:
-            raise FormatError("JSON: a string has no end or holds a control character", begin)
-        self._at = found.end()
-        try:
-            text = found[0].decode()
-            value = json.loads(text) if "\\" in text else text[1:-1]
-            value.encode()
-        except UnicodeError:
-            raise FormatError("JSON: a string is no Unicode text", begin) from None
-        return (begin, self._at - begin), value
-
-    def _object(self, depth: int) -> Json:
-        begin = self._at
-        self._at += 1
+    def _object(self, begin: int, depth: int) -> Json:
+        raw = self._raw
         members: list[tuple[str, Span, Json]] = []
-        if self._skip_space() == 0x7D:
-            self._at += 1
+        if self._closes(b"}"):
             return Json("object", (begin, self._at - begin))
         while True:
-            if self._skip_space() != 0x22:
-                raise FormatError("JSON: a key is missing", self._at)
-            key_at, key = self._string()
-            if self._skip_space() != 0x3A:
-                raise FormatError("JSON: a colon is missing", self._at)
-            self._at += 1
-            members.append((key, key_at, self._value(depth)))
-            if self._ends(0x7D):
+            found = _KEY.match(raw, self._at)
+            if not found:
+                raise self._no_key()
+            key_at, key_end = found.span(1)
+            key = _text(found[1], key_at)
+            self._at = found.end()
+            members.append((key, (key_at, key_end - key_at), self._value(depth)))
+            if self._ends(b"}"):
                 return Json("object", (begin, self._at - begin), members=tuple(members))
 
-    def _array(self, depth: int) -> Json:
-        begin = self._at
-        self._at += 1
+    def _no_key(self) -> FormatError:
+        """What is wrong where no key and colon stand."""
+        begin = self._space()
+        if self._raw[begin : begin + 1] != b'"':
+            return FormatError("JSON: a key is missing", begin)
+        found = _STRING.match(self._raw, begin)
+        if not found:
+            return FormatError("JSON: a string has no end or holds a control character", begin)
+        self._at = found.end()
+        return FormatError("JSON: a colon is missing", self._space())
+
+    def _array(self, begin: int, depth: int) -> Json:
         items: list[Json] = []
-        if self._skip_space() == 0x5D:
-            self._at += 1
+        if self._closes(b"]"):
             return Json("array", (begin, self._at - begin))
         while True:
             items.append(self._value(depth))
-            if self._ends(0x5D):
+            if self._ends(b"]"):
                 return Json("array", (begin, self._at - begin), items=tuple(items))
 
-    def _ends(self, closing: int) -> bool:
+    def _closes(self, closing: bytes) -> bool:
+        """Whether there is nothing before the end."""
+        end = self._space() + 1
+        if self._raw[end - 1 : end] != closing:
+            return False
+        self._at = end
+        return True
+
+    def _ends(self, closing: bytes) -> bool:
         """After an element: is this the end, or does a comma follow?"""
-        byte = self._skip_space()
-        if byte not in (closing, 0x2C):
-            raise FormatError("JSON: a comma or the end is missing", self._at)
-        self._at += 1
-        return byte == closing
+        found = _BEHIND.match(self._raw, self._at)
+        if not found or found[1] not in (closing, b","):
+            raise FormatError("JSON: a comma or the end is missing", self._space())
+        self._at = found.end()
+        return found[1] == closing
+
+
+def _text(spelled: bytes, at: int) -> str:
+    """What a string with its quotes says."""
+    try:
+        text = spelled.decode()
+        if "\\" not in text:
+            return text[1:-1]
+        value: str = json.loads(text)
+        value.encode()
+    except UnicodeError:
+        raise FormatError("JSON: a string is no Unicode text", at) from None
+    return value
 
 
 def _tokens(tree: Json) -> list[tuple[Span, int, str]]:

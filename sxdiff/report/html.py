@@ -157,7 +157,9 @@ def _finding(report: Report, finding: JsonObject) -> JsonObject:
     kinds = []
     for kind in finding["kinds"]:
         example = report.examples[kind["example"]]
-        kinds.append({**kind, "place": words.place(example, report.header), "leaf": leaf(example)})
+        alike = example.get("count", 1)  # not in reports of before 0.2
+        place = words.place(example, report.header)
+        kinds.append({**kind, "alike": alike, "place": place, "leaf": leaf(example)})
     return {**finding, "kinds": kinds}
 
 

@@ -42,7 +42,8 @@ def test_the_keys_stand_in_the_order_of_the_contract(document: dict[str, Any]) -
         ("input", document["inputs"][0]),
         ("problem", document["problems"][0]),
     ):
-        assert [*one] == SCHEMA["$defs"][name]["required"]
+        # a report of an earlier version lacks what was added since
+        assert [*one] == [*SCHEMA["$defs"][name]["properties"]]
 
 
 def test_the_schema_is_one_and_reports_fulfil_it(document: dict[str, Any]) -> None:

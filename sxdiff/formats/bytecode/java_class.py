@@ -62,6 +62,9 @@ TAGS = {
 WIDE = (5, 6)
 """Tags of constants that take two numbers of the pool."""
 SIZES = {"i": 2, "n": 2, "k": 1}
+ENTRIES = {tag: 1 + sum(SIZES[letter] for letter in letters) for tag, (_, letters) in TAGS.items()}
+ENTRIES |= {1: 3, 3: 5, 4: 5, 5: 9, 6: 9}
+"""Bytes of an entry of each tag; of Utf8 without its text."""
 OPCODES = """
 nop aconst_null iconst_m1 iconst_0 iconst_1 iconst_2 iconst_3 iconst_4 iconst_5 lconst_0 lconst_1
 fconst_0 fconst_1 fconst_2 dconst_0 dconst_1 bipush sipush ldc ldc_w ldc2_w iload lload fload dload
@@ -241,16 +244,11 @@ class _Class:
         number = 1
         while number < count:
             tag = self._number(at, 1)
-            if tag not in TAGS:
+            size = ENTRIES.get(tag, 0)
+            if not size:
                 raise FormatError(f"no tag {tag} of a constant", at)
             if tag == 1:
-                size = 3 + self._number(at + 1, 2)
-            elif tag in (3, 4):
-                size = 5
-            elif tag in WIDE:
-                size = 9
-            else:
-                size = 1 + sum(SIZES[letter] for letter in TAGS[tag][1])
+                size += self._number(at + 1, 2)
             self._pool[number] = Constant(at, size, tag, self._bytes(at, size))
             number += 2 if tag in WIDE else 1
             at += size

@@ -24,8 +24,32 @@ WRAPPED = Record(
         Field("cpu_type", "I", hexadecimal),
     ),
 )
-BLOCKS = {0: "block info", 8: "module", 13: "identification", 23: "strtab", 25: "symtab"}
-MODULE, IDENTIFICATION, SYMTAB = 8, 13, 25
+BLOCKS = {
+    # LLVMBitCodes.h, enum BlockIDs
+    0: "block info",
+    8: "module",
+    9: "attributes",
+    10: "attribute groups",
+    11: "constants",
+    12: "function",
+    13: "identification",
+    14: "value symbols",
+    15: "metadata",
+    16: "metadata attachment",
+    17: "types",
+    18: "use lists",
+    19: "module paths",
+    20: "summary",
+    21: "operand bundle tags",
+    22: "metadata kinds",
+    23: "strtab",
+    24: "summary of all modules",
+    25: "symtab",
+    26: "synchronization scopes",
+}
+MODULE, FUNCTION, IDENTIFICATION, VALUE_SYMBOLS, STRTAB, SYMTAB = 8, 12, 13, 14, 23, 25
+FUNCTION_RECORD, VST_OFFSET = 8, 13
+"""Records of a module: a function, and the place of the symbols of its values."""
 TEXTS = {
     # block, record: what it says in characters
     (IDENTIFICATION, 1): "producer",
@@ -63,6 +87,7 @@ class LlvmBitcode:
             at = WRAPPED.number(blob, 0, "offset")
             end = at + blob.part(at, WRAPPED.number(blob, 0, "size")).size
         met: dict[str, int] = {}
+        names: list[bytes] = []  # of the last block of names; asked when all blocks are read
         for number in range(MOST_BLOCKS):
             if end - at < 4:
                 break
@@ -86,6 +111,8 @@ class LlvmBitcode:
             yield Fact("llvm_bitcode.block", f"{head:#x}", (at, 4), name)
             yield Fact("llvm_bitcode.block_size", size, (at + 4, 4), name, derived=True)
             content = blob.part(at + 8, size)
+            if identity == STRTAB:
+                names[:] = [_strings(content, head >> 10 & 7)]
             known = identity in (MODULE, IDENTIFICATION)
             yield Member(
                 name,
@@ -94,18 +121,39 @@ class LlvmBitcode:
                 "llvm_bitcode.content",
                 opaque=True,
                 derived=identity == SYMTAB,
-                inside=Inside("llvm_bitcode", partial(_told, identity, head >> 10 & 7))
+                inside=Inside("llvm_bitcode", partial(_told, identity, head >> 10 & 7, names))
                 if known
                 else None,
             )
             at += 8 + size
 
 
-def _told(identity: int, width: int, blob: Blob) -> Iterator[Fact | Member]:
-    """What a block says of itself, then its bits, from which that follows."""
+def _strings(blob: Blob, width: int) -> bytes:
+    """The characters that names are spans of; none where they cannot be read."""
+    try:
+        return next((bytes(one.values) for one in _records(blob, width) if one.code == 1), b"")
+    except (FormatError, ValueError):
+        return b""
+
+
+def _told(identity: int, width: int, names: list[bytes], blob: Blob) -> Iterator[Fact | Member]:
+    """What a block says of itself, then its bits, from which that follows; a module's blocks
+    by themselves."""
     met: dict[str, int] = {}
+    inner: list[Entry] = []
+    functions: list[str] = []
     try:
         for record in _records(blob, width):
+            if record.is_block:
+                inner.append(record)
+                continue
+            if identity == MODULE and record.code == FUNCTION_RECORD:
+                functions += _defined(record.values, names)
+            if identity == MODULE and record.code == VST_OFFSET and record.values:
+                place = _place(blob, record)
+                if place:
+                    yield from place[1]
+                    inner.append(place[0])
             key = identity, record.code
             name = TEXTS.get(key) or NUMBERS.get(key)
             if name is None:
@@ -118,18 +166,86 @@ def _told(identity: int, width: int, blob: Blob) -> Iterator[Fact | Member]:
             derived = identity == MODULE
             yield Fact(f"llvm_bitcode.{name}", text, None, label, derived=derived)
     except FormatError:
-        met = {}  # its bits do
+        met, inner = {}, []  # its bits do
     if identity == IDENTIFICATION and met:
         yield Fact("llvm_bitcode.bits", digest_of(blob), (0, blob.size), derived=True)
     else:
-        yield Member("bits", blob, (0, blob.size), "llvm_bitcode.bits", opaque=True)
+        yield from _spans(blob, inner, functions)
+
+
+def _place(blob: Blob, record: "Entry") -> "tuple[Entry, tuple[Fact, Fact]] | None":
+    """The word that says where the symbols of values lie: a consequence of the sizes before it.
+    It ends with its record at any bit, so that other records' bits share its bytes."""
+    at, end = (record.end - 32) // 8, -(-record.end // 8)
+    raw = int.from_bytes(blob.part(at, end - at).read(), "little")
+    shift = (record.end - 32) % 8
+    if raw >> shift & 0xFFFFFFFF != record.values[0]:
+        return None  # not written as a word
+    beside = raw & ~(0xFFFFFFFF << shift)
+    span = (at, end - at)
+    facts = (
+        Fact("llvm_bitcode.value_symbols", record.values[0], span, derived=True),
+        Fact("llvm_bitcode.bits", f"{beside:#x}", span, "beside the place of value symbols"),
+    )
+    return record._replace(start=8 * at, end=8 * end), facts
+
+
+def _defined(values: list[int], names: list[bytes]) -> list[str]:
+    """The name of a function record's function, where it has a body (LLVM IR Encoding, since
+    version 2: the name's span, type, calling convention, whether it is but a declaration)."""
+    if len(values) < 5 or values[4]:
+        return []
+    raw = names[0][values[0] : values[0] + values[1]] if names else b""
+    return [text_of(raw)]
+
+
+def _spans(blob: Blob, inner: list["Entry"], functions: list[str]) -> Iterator[Fact | Member]:
+    """The blocks in a block, and the records between them. Bodies of functions come in the
+    order of their records."""
+    at = bodies = 0
+    met: dict[str, int] = {}
+
+    def named(name: str) -> str:
+        met[name] = met.get(name, 0) + 1
+        return name if met[name] == 1 else f"{name} #{met[name]}"
+
+    def records(end: int) -> Iterator[Member]:
+        if end > at:
+            part = blob.part(at, end - at)
+            yield Member(
+                named("records"), part, (at, part.size), "llvm_bitcode.records", opaque=True
+            )
+
+    for one in inner:
+        start, end = one.start // 8, one.end // 8
+        yield from records(start - 4 if one.is_block else start)
+        if one.is_block:
+            name = BLOCKS.get(one.code, f"block {one.code}")
+            if one.code == FUNCTION:
+                if bodies < len(functions) and functions[bodies]:
+                    name = f"function {functions[bodies]}"
+                bodies += 1
+            name = named(name)
+            size = int.from_bytes(blob.read(start - 4, 4), "little") * 4
+            yield Fact("llvm_bitcode.block_size", size, (start - 4, 4), name, derived=True)
+            # of a module these hold where the bodies of functions start
+            derived = one.code == VALUE_SYMBOLS
+            kind = "llvm_bitcode.function" if one.code == FUNCTION else "llvm_bitcode.content"
+            part = blob.part(start, end - start)
+            yield Member(name, part, (start, part.size), kind, opaque=True, derived=derived)
+        at = end
+    yield from records(blob.size)
 
 
 class Entry(NamedTuple):
-    """One record of a block."""
+    """One record of a block, or a block in it (`code` is its kind). `start` and `end` are bits:
+    of a block its content's, which words hold whole."""
 
     code: int
     values: list[int]
+    start: int
+    end: int
+    is_block: bool = False
 
 
 class _Bits:
@@ -170,7 +286,7 @@ class _Bits:
 
 
 def _records(blob: Blob, width: int) -> Iterator[Entry]:
-    """The records of a block itself, not of those in it."""
+    """The records of a block itself, and the blocks in it as a whole."""
     if blob.size > MOST_BYTES:
         raise FormatError(f"block of more than {MOST_BYTES} bytes")
     if width < 2:
@@ -178,24 +294,29 @@ def _records(blob: Blob, width: int) -> Iterator[Entry]:
     bits = _Bits(blob.read())
     abbreviations: list[list[Operand]] = []
     for _ in range(MOST_RECORDS):
+        start = bits.at
         identity = bits.fixed(width)
         if identity == 0:  # END_BLOCK
             return
         if identity == 1:  # ENTER_SUBBLOCK
-            bits.vbr(8)
+            code = bits.vbr(8)
             bits.vbr(4)
             bits.align()
-            bits.skip(32 * bits.fixed(32))
+            size = 32 * bits.fixed(32)
+            start = bits.at
+            bits.skip(size)
+            yield Entry(code, [], start, bits.at, is_block=True)
         elif identity == 2:  # DEFINE_ABBREV
             abbreviations.append(_abbreviation(bits))
         elif identity == 3:  # UNABBREV_RECORD
             code, count = bits.vbr(6), bits.vbr(6)
             _bounded(blob, count, bits)
-            yield Entry(code, [bits.vbr(6) for _ in range(count)])
+            values = [bits.vbr(6) for _ in range(count)]
+            yield Entry(code, values, start, bits.at)
         elif identity - 4 < len(abbreviations):
             values = _abbreviated(blob, bits, abbreviations[identity - 4])
             if values:
-                yield Entry(values[0], values[1:])
+                yield Entry(values[0], values[1:], start, bits.at)
         else:
             raise FormatError(f"no abbreviation {identity}", bits.at >> 3)
 

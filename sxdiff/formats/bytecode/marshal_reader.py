@@ -8,7 +8,7 @@ count from 0 in the order in which the flagged objects start.
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sxdiff.model import FormatError, LimitError, Span, text_of
@@ -43,6 +43,7 @@ SINGLE = {
 }
 COUNTED = {"(": ("(", ")"), ")": ("(", ")"), "[": ("[", "]"), "<": ("set(", ")")}
 COUNTED[">"] = ("frozenset(", ")")
+SETS = "<>"
 FIXED = {"i": 4, "I": 8, "g": 8, "y": 16}
 SIZES = dict.fromkeys("sutaA(<>[", 4) | dict.fromkeys("zZ)", 1)
 """Bytes of the size behind the type byte, where there is one."""
@@ -65,7 +66,7 @@ class Item:
     text: str = ""
     raw: bytes = b""
     elements: "Sequence[Item]" = ()
-    fields: "Mapping[str, Item | Span]" = NO_FIELDS
+    fields: "Mapping[str, Item | Span]" = field(default_factory=lambda: NO_FIELDS)
     target: "Item | None" = None
     used: bool = False
 
@@ -241,7 +242,9 @@ class Reader:
         elif item.type == ":":
             item.text = _joined("slice(", item.elements, ")")
         else:
-            item.text = _joined(COUNTED[item.type][0], item.elements, COUNTED[item.type][1])
+            start, end = COUNTED[item.type]
+            # a set's order follows from the seed of strings' hashes, up to 3.10
+            item.text = _joined(start, item.elements, end, item.type not in SETS)
 
     def _number(self, at: int, size: int) -> int:
         return int.from_bytes(self._bytes(at, size), "little")
@@ -253,8 +256,9 @@ class Reader:
         return found
 
 
-def _joined(start: str, elements: Sequence[Item], end: str) -> str:
-    return start + ", ".join(_brief(element) for element in elements) + end
+def _joined(start: str, elements: Sequence[Item], end: str, in_order: bool = True) -> str:
+    told = [_brief(element) for element in elements]
+    return start + ", ".join(told if in_order else sorted(told)) + end
 
 
 def _brief(item: Item) -> str:

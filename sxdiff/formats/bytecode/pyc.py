@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from sxdiff.formats.bytecode import python_opcodes
-from sxdiff.formats.bytecode.marshal_reader import FLAG_REF, Item, Reader, code_fields
+from sxdiff.formats.bytecode.marshal_reader import FLAG_REF, SETS, Item, Reader, code_fields
 from sxdiff.formats.record import Field, Raw, Record, hexadecimal, utc
 from sxdiff.model import (
     Blob,
@@ -234,7 +234,10 @@ def _rows(
     yield Row((0, item.body - base), _kind(item))
     if item.type != "s" or rows is None:
         for element in item.elements:
-            yield Row((element.at - base, element.end - element.at), element.text)
+            if element.type in SETS:
+                yield from _set_rows(element, base)
+            else:
+                yield Row((element.at - base, element.end - element.at), element.text)
         if not item.elements:
             yield Row((item.body - base, item.end - item.body), item.text)
         return
@@ -242,6 +245,13 @@ def _rows(
     for size, text in rows(item.raw):
         yield Row((at, size), text)
         at += size
+
+
+def _set_rows(item: Item, base: int) -> Iterator[Row]:
+    """A set as a row each element, so that another order is told as such."""
+    yield Row((item.at - base, item.body - item.at), f"set of {len(item.elements)}")
+    for element in item.elements:
+        yield Row((element.at - base, element.end - element.at), f"in the set: {element.text}")
 
 
 def _kind(item: Item) -> str:

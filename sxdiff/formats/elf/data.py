@@ -13,7 +13,7 @@ from functools import partial
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
-from sxdiff.formats.elf.pointers import target
+from sxdiff.formats.elf.pointers import Said, placed, relocated, target
 from sxdiff.model import Blob, Listing, Row, Symbol
 
 MOST_BYTES = 2 << 20
@@ -23,6 +23,8 @@ LOWEST = 0x10000
 """No program of fixed addresses lies below it: the pages that Linux never maps."""
 NUMBER = 8
 """Bytes of a row that is only a number."""
+SOME = 4
+"""Entries of such a table that say in which function it jumps."""
 FEWEST = 3
 """Distances in a row that make a table of jumps."""
 LONGEST = 256
@@ -30,7 +32,10 @@ LONGEST = 256
 follow each other without an end."""
 PADDING = 64
 """Zeros up to which their number is alignment, and no part of what a row says."""
-_TEXT = re.compile(rb"[\t\n\x20-\x7e]{4,}\0{0,%d}|\0+" % PADDING)
+_TEXT = re.compile(
+    # a short one is a text where it lies between zeros
+    rb"(?:[\t\n\x20-\x7e]{4,}|(?<![^\0])[\t\n\x20-\x7e]{1,3}(?=\0))\0{0,%d}|\0+" % PADDING
+)
 _WORD = re.compile(rb"[A-Za-z0-9_]{0,32}[^A-Za-z0-9_]{0,8}")
 
 
@@ -42,6 +47,25 @@ def data(elf: ElfFile, index: int) -> Listing | None:
     if section.size > MOST_BYTES or section.type == schema.SHT_NOBITS:
         return None
     return Listing("elf.section.content", partial(_rows, elf, index))
+
+
+def _jump(elf: ElfFile, address: int) -> Said:
+    """An entry of a table of jumps. Where in a function it jumps to is to be compared by that,
+    if the function has a name; else it follows from the code, which has no place by name."""
+    place, name = elf.place_of(address), elf.name_at(address)
+    refers: tuple[tuple[str, int], ...] = ()
+    if place and name and not name.startswith("function "):
+        refers = ((place[0].name, place[1]),)
+    return f"jump in {_function(elf, address)}", refers
+
+
+def _function(elf: ElfFile, address: int) -> str:
+    """The function that holds an address, with its cold part as one; the section where nothing
+    says where functions are."""
+    name = elf.name_at(address)
+    if name is None:
+        return elf.told_address(address).partition("+")[0]
+    return (name.rpartition("+")[0] or name).removesuffix(".cold")
 
 
 class _Labels:
@@ -65,32 +89,45 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
     labels = _Labels(elf.symbols(index))
     done = 0
     for start, size, targets in _tables(elf, index, content):
-        yield from _addresses(elf, labels, content, done, start)
+        yield from _addresses(elf, index, content, done, start)
         for number, address in enumerate(targets):
             at = start + size * number
-            text = f"jump to {elf.name_at(address) or elf.told_address(address).split('+')[0]}"
-            yield Row((at, size), text, label=labels.at(at))
+            yield Row((at, size), *_jump(elf, address), labels.at(at))
         done = start + size * len(targets)
-    yield from _addresses(elf, labels, content, done, len(content))
+    yield from _addresses(elf, index, content, done, len(content))
 
 
-def _addresses(elf: ElfFile, labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
-    """Addresses, in files that are always loaded at the same ones."""
+def _addresses(elf: ElfFile, index: int, content: bytes, at: int, end: int) -> Iterator[Row]:
+    labels = _Labels(elf.symbols(index))
+    for place, size, (text, refers) in _known(elf, index, content, at, end):
+        if place >= at:
+            yield from _plain(labels, content, at, place)
+            yield Row((place, size), text, refers, labels.at(place))
+            at = place + size
+    yield from _plain(labels, content, at, end)
+
+
+def _known(
+    elf: ElfFile, index: int, content: bytes, at: int, end: int
+) -> Iterator[tuple[int, int, Said]]:
+    """What is an address, with its size: what the loader relocates, and, in files that are
+    always loaded at the same addresses, what is one of these."""
+    size = elf.layout.width // 8
+    code = elf.layout.order + ("Q" if size == 8 else "I")
     if elf.layout.type == schema.ET_EXEC:
-        size = elf.layout.width // 8
         start = at + -at % size
-        code = elf.layout.order + ("Q" if size == 8 else "I")
         words = content[start : end - (end - start) % size] if end > start else b""
         for number, (value,) in enumerate(struct.iter_unpack(code, words)):
-            if value < LOWEST:
-                continue
-            text, refers = target(elf, value)
-            if text:
-                place = start + number * size
-                yield from _plain(labels, content, at, place)
-                yield Row((place, size), text, refers, labels.at(place))
-                at = place + size
-    yield from _plain(labels, content, at, end)
+            if value >= LOWEST:
+                said = target(elf, value)
+                if said[0]:
+                    yield start + number * size, size, said
+        return
+    base = elf.layout.sections[index].address
+    known = relocated(elf)
+    for address in sorted(one for one in known if base + at <= one <= base + end - size):
+        (value,) = struct.unpack_from(code, content, address - base)
+        yield address - base, size, placed(elf, known[address], value)
 
 
 def _plain(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
@@ -113,14 +150,13 @@ def _plain(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
 
 
 def _zeros(size: int) -> str:
-    return f"{size} zeros" if size > PADDING else "zeros"
+    return f"{size} zeros" if size > PADDING else "padding"
 
 
 def _tables(elf: ElfFile, index: int, content: bytes) -> Iterator[tuple[int, int, Sequence[int]]]:
     """Tables of jumps: where each starts, the size of an entry, the addresses it jumps to.
 
-    Where one table follows another, all are told as distances from the first: that moves
-    every address by one and the same distance on both sides.
+    One table follows another: all entries of one jump within one function.
     """
     code = [
         (one.address, one.address + one.size)
@@ -136,14 +172,68 @@ def _tables(elf: ElfFile, index: int, content: bytes) -> Iterator[tuple[int, int
     count = max(0, len(content) - first) // size
     letter = "q" if size == 8 else "i"
     words = struct.unpack_from(f"{elf.layout.order}{count}{letter}", content, first)
-    start = 0
-    targets: list[int] = []
-    for number, word in enumerate((*words, 0)):
-        to = address + first + start * size + word
-        if word and lowest <= to < highest:
-            targets.append(to)
-            continue
-        if len(targets) >= FEWEST:
-            yield first + start * size, size, targets
-        targets = []
-        start = number + 1
+    found = _Tables(elf, words, size, address + first, (lowest, highest))
+    for start, targets in found.tables():
+        yield first + start * size, size, targets
+
+
+class _Tables:
+    """Tables of jumps among the words of a section that lies at `address`."""
+
+    def __init__(
+        self, elf: ElfFile, words: Sequence[int], size: int, address: int, code: tuple[int, int]
+    ) -> None:
+        self._elf = elf
+        self._words = words
+        self._size = size
+        self._address = address
+        self._code = code
+
+    def tables(self) -> Iterator[tuple[int, list[int]]]:
+        """The number of each table's first word, and where its entries jump to."""
+        start = at = 0
+        while start < len(self._words):
+            at = self._end(start)
+            if at - start < FEWEST:
+                start += 1
+                continue
+            yield start, [self._target(start, number) for number in range(start, at)]
+            start = at
+
+    def _end(self, start: int) -> int:
+        """Where the table ends that starts here; at its start where none does."""
+        function = self._function(start)
+        at = start
+        while at < len(self._words) and self._is_jump(start, at):
+            if self._owner(start, at) != function and at > start:
+                # an entry of another function: a cold part, or the next table has started
+                other = self._function(at)
+                if self._score(at, at, other) > self._score(start, at, function):
+                    break
+            at += 1
+        return at
+
+    def _function(self, start: int) -> str:
+        """The function that most of a table's first entries jump to."""
+        owners = [self._owner(start, at) for at in self._next(start, start)]
+        return max(owners, key=owners.count, default="")
+
+    def _score(self, start: int, at: int, function: str) -> int:
+        return sum(self._owner(start, number) == function for number in self._next(start, at))
+
+    def _next(self, start: int, at: int) -> Iterator[int]:
+        """Some entries from `at` on of the table that starts at `start`."""
+        for number in range(at, min(at + SOME, len(self._words))):
+            if not self._is_jump(start, number):
+                return
+            yield number
+
+    def _is_jump(self, start: int, number: int) -> bool:
+        lowest, highest = self._code
+        return bool(self._words[number]) and lowest <= self._target(start, number) < highest
+
+    def _target(self, start: int, number: int) -> int:
+        return self._address + start * self._size + self._words[number]
+
+    def _owner(self, start: int, number: int) -> str:
+        return _function(self._elf, self._target(start, number))

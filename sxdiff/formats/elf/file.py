@@ -23,9 +23,18 @@ from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Limits, Me
 MAGIC = b"\x7fELF"
 OVERLAP = 4
 """Bytes of all sections over bytes of the file; real sections do not overlap at all."""
-CONSEQUENCES = frozenset({".eh_frame_hdr", ".shstrtab"})
-"""Sections computed from the others: a sorted index of .eh_frame; the sections' names, which
-are told with the sections."""
+CONSEQUENCES = frozenset(
+    {
+        ".eh_frame",
+        ".eh_frame_hdr",
+        ".gcc_except_table",
+        ".ARM.exidx",
+        ".ARM.extab",
+        ".shstrtab",
+    }
+)
+"""Sections that follow from others: how to unwind the code, with an index of that; the
+sections' names, which are told with the sections."""
 CONSEQUENT_TYPES = frozenset({schema.SHT_HASH, schema.SHT_GNU_HASH, schema.SHT_SYMTAB_SHNDX})
 """Types of the same: tables that follow from a symbol table."""
 COUNTED = frozenset(
@@ -109,7 +118,7 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
         for field, value, at in table.placed(section.row, section.at):
             told: str | int = schema.shown(field, value, layout.machine)
             derived = field.derived
-            if field.name == "sh_size" and not section.has_content:
+            if field.name in ("sh_size", "sh_addralign") and not section.has_content:
                 derived = False  # no content to follow from: .bss
             if field.name == "sh_link":
                 told = _section_name(layout, value, value)
@@ -141,7 +150,9 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
 
 
 def _follows(section: Section) -> bool:
-    return section.name in CONSEQUENCES or section.type in CONSEQUENT_TYPES
+    # -ffunction-sections has one of each for each function
+    named = any(f"{section.name}.".startswith(f"{one}.") for one in CONSEQUENCES)
+    return named or section.type in CONSEQUENT_TYPES
 
 
 def _compressed(elf: ElfFile, index: int) -> list[Fact | Member] | None:

@@ -6,12 +6,13 @@ Names of the other machines' types are those of pyelftools.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile, Section
-from sxdiff.formats.elf.pointers import target
+from sxdiff.formats.elf.pointers import splitter, target
+from sxdiff.formats.elf.symbols import symbol_rows
 from sxdiff.model import Blob, LimitError, Listing, Row
 
 MOST = 1_000_000
@@ -75,6 +76,8 @@ RISCV: Mapping[int, str] = {
     57: "R_RISCV_32_PCREL",
     58: "R_RISCV_IRELATIVE",
 }
+R_AARCH64_LDST128 = 299
+"""A type that pyelftools has no name for."""
 PC_RELATIVE: Mapping[int, Sequence[int]] = {schema.EM_X86_64: (2, 4), schema.EM_386: (2, 4)}
 """Types whose addend is less by the four bytes from the operand to the next instruction."""
 
@@ -101,10 +104,11 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
     known: dict[int, str] = {}
     names = elf.symbol_names(section.link)
     bias = PC_RELATIVE.get(layout.machine, ())
-    split = _splitter(elf)
+    split = splitter(layout)
     info = section.row[7]
     owner = layout.sections[info] if 0 < info < len(layout.sections) else None
     relocatable = layout.type == schema.ET_REL
+    counted = _counted(elf, section.link, names) if relocatable else {}
     at = 0
     for start in range(0, count * table.size, STEP * table.size):
         data = blob.read(start, min(STEP * table.size, count * table.size - start))
@@ -120,8 +124,13 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
                 text += f" in {place}"
             if symbol:
                 name = names[symbol] if symbol < len(names) else f"symbol {symbol}"
-                if name.startswith("section ") and addend >= 0:
-                    text += f" -> {name}"
+                if symbol in counted:
+                    holder, value = counted[symbol]
+                    text += " -> section"
+                    refers = ((holder, max(0, value + addend)),)
+                elif name.startswith("section ") and addend >= 0:
+                    # which section is part of the place: a text may move to another
+                    text += " -> section"
                     refers = ((name.removeprefix("section "), addend),)
                 else:
                     text += f" -> {name}" + (f"{addend:+#x}" if addend else "")
@@ -134,11 +143,29 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
             at += table.size
 
 
+def _counted(elf: ElfFile, table: int, names: Sequence[str]) -> dict[int, tuple[str, int]]:
+    """Where the symbols lie that the assembler counts (.LC3), by their numbers: with one text
+    more all that follow have other names."""
+    sections = elf.layout.sections
+    if not any(name.startswith(".L") for name in names):
+        return {}
+    rows = symbol_rows(elf.blob, elf.layout, table, elf.content(sections[table]))
+    return {
+        number: (sections[row[5]].name, row[1])
+        for number, (name, row) in enumerate(zip(names, rows, strict=False))
+        if name.startswith(".L") and 0 < row[5] < len(sections)
+    }
+
+
 def _place(elf: ElfFile, offset: int, owner: Section | None, index: int) -> str | None:
     """The symbol that holds the place to relocate, in data; slots of the GOT have none."""
     if owner:
-        wanted = owner.flags & (schema.SHF_ALLOC | schema.SHF_EXECINSTR) == schema.SHF_ALLOC
-        return elf.name_in(index, offset) if wanted else None
+        if not owner.flags & schema.SHF_ALLOC:
+            return None
+        name = elf.name_in(index, offset)
+        if name and owner.flags & schema.SHF_EXECINSTR:
+            return name.rpartition("+")[0] or name  # where in it is told with the code
+        return name
     held = elf.place_of(offset)
     if held is None or held[0].name.startswith(".got"):
         return None
@@ -148,25 +175,13 @@ def _place(elf: ElfFile, offset: int, owner: Section | None, index: int) -> str 
 def _type(elf: ElfFile, kind: int) -> str:
     """The name of a type; those of MIPS64 are up to three in a row."""
     machine = elf.layout.machine
+    if machine == schema.EM_AARCH64 and kind == R_AARCH64_LDST128:
+        return "R_AARCH64_LDST128_ABS_LO12_NC"
     names = RISCV if machine == schema.EM_RISCV else schema.names("r_info", machine)
     if machine == schema.EM_MIPS and elf.layout.width == 64 and kind >> 8:
         kinds = [byte for byte in kind.to_bytes(4, "little") if byte]
         return " ".join(names.get(byte) or f"type {byte:#x}" for byte in kinds)
     return names.get(kind) or f"type {kind:#x}"
-
-
-def _splitter(elf: ElfFile) -> Callable[[int], tuple[int, int]]:
-    """Gives a symbol's number and a type of an r_info."""
-    layout = elf.layout
-    if layout.width == 32:
-        return lambda info: (info >> 8, info & 0xFF)
-    if layout.machine == schema.EM_MIPS and layout.order == "<":
-        # r_sym is a word of its own, and three types and a second symbol are bytes behind it
-        return lambda info: (
-            info & 0xFFFFFFFF,
-            int.from_bytes((info >> 32).to_bytes(4, "little"), "big"),
-        )
-    return lambda info: (info >> 32, info & 0xFFFFFFFF)
 
 
 def _packed_rows(elf: ElfFile, blob: Blob) -> Iterator[Row]:

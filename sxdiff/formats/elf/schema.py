@@ -73,7 +73,8 @@ SECTION_HEADER = (
     Field("sh_size", "Xword", HEX, derived=True),
     Field("sh_link", "Word", SECTION),
     Field("sh_info", "Word", COUNT),
-    Field("sh_addralign", "Xword", COUNT),
+    # the greatest of all parts: a long text is aligned otherwise
+    Field("sh_addralign", "Xword", COUNT, derived=True),
     Field("sh_entsize", "Xword", COUNT),
 )
 PROGRAM_HEADER_32 = (

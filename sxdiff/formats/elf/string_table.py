@@ -40,10 +40,11 @@ def string_table(elf: ElfFile, index: int) -> Listing | None:
     merged = section.flags & schema.SHF_STRINGS and section.entry_size <= 1
     if kind is None and (section.type == schema.SHT_STRTAB or merged):
         kind = "elf.strings"
-    return Listing(kind, partial(_rows, elf, section.name)) if kind else None
+    aligned = merged and section.row[8] > 1
+    return Listing(kind, partial(_rows, elf, section.name, bool(aligned))) if kind else None
 
 
-def _rows(elf: ElfFile, name: str, blob: Blob) -> Iterator[Row]:
+def _rows(elf: ElfFile, name: str, aligned: bool, blob: Blob) -> Iterator[Row]:
     data = blob.read(0, MOST_BYTES)
     if len(data) < blob.size:
         return  # an unpacked section that is larger than its header says: one row
@@ -51,7 +52,7 @@ def _rows(elf: ElfFile, name: str, blob: Blob) -> Iterator[Row]:
     label = label_of_string(elf, name) if name in STRINGS else None
     for found in _STRING.finditer(data):
         raw = found[0]
-        if len(raw) > 1 and not raw[0]:
+        if not raw[0] and (len(raw) > 1 or aligned):
             yield Row((found.start(), len(raw)), "padding")
             continue
         # bytes that are no UTF-8 stay as they are: rows are made text where they are told

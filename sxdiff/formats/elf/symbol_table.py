@@ -3,13 +3,14 @@
 Source: gABI 4.1, chapter 4, "Symbol Table"; LSB Core 5.0, 10.7 "Symbol Versioning".
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
 from sxdiff.formats.elf import schema
-from sxdiff.formats.elf.layout import ElfFile
+from sxdiff.formats.elf.layout import ElfFile, Section
 from sxdiff.formats.elf.names import Names
-from sxdiff.formats.elf.symbols import MOST_TEXT, named_symbols
+from sxdiff.formats.elf.symbols import MOST_TEXT, SymbolRow, named_symbols
 from sxdiff.formats.elf.versions import symbol_versions
 from sxdiff.formats.elf.whole import whole
 from sxdiff.model import Blob, Fact, Inside, LimitError, Member
@@ -30,6 +31,7 @@ MADE_BY_LINKER = frozenset({"_DYNAMIC", "_GLOBAL_OFFSET_TABLE_", "_PROCEDURE_LIN
 """Addresses that some linkers write as absolute numbers."""
 LONGEST_SECTION = 128
 """Characters of a section's name in front of an offset; the section is told in full beside it."""
+_COUNTED = re.compile(r"\.L[A-Z]*\d+")
 UNDEFINED, ABSOLUTE, COMMON = "undefined", "absolute", "common"
 
 
@@ -64,6 +66,9 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
             name += versions[place]  # noqa: PLW2901 - what the symbol is called from here on
         elif name.startswith("$"):
             name = f"{name} in {where}"  # noqa: PLW2901 - a mapping symbol: there are many
+        if name == f"section {where}" and _is_plain_section(row, inside, relocatable):
+            at += table.size
+            continue  # all that it says is told with the section
         told = names.unique(name)
         total += len(told)
         if total > MOST_TEXT:
@@ -71,7 +76,9 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
         yield Fact("elf.symbol.st_info", infos[st_info], (at + info[0], 1), told)
         if st_other:
             yield Fact("elf.symbol.st_other", others[st_other], (at + other[0], 1), told)
-        yield Fact("elf.symbol.st_shndx", where, (at + owner[0], 2), told)
+        # a name that the assembler counts (.LC3): whatever it goes with lies where it is now
+        counted = bool(_COUNTED.fullmatch(name)) and inside is not None
+        yield Fact("elf.symbol.st_shndx", where, (at + owner[0], 2), told, counted)
         if st_value or inside:
             # an offset in its section stays the same where only sections move
             base = 0 if relocatable or inside is None else inside.address
@@ -90,6 +97,13 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
         at += table.size
     if at:
         yield whole("elf.symbol.layout", blob.part(0, at))
+
+
+def _is_plain_section(row: SymbolRow, section: Section | None, relocatable: bool) -> bool:
+    """Whether a section's symbol is as every assembler and linker writes it."""
+    _, value, size, info, other, _ = row
+    base = 0 if relocatable or section is None else section.address
+    return info == schema.STT_SECTION and not size and not other and value == base
 
 
 def _info(number: int) -> str:

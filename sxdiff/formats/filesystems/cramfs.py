@@ -17,6 +17,7 @@ from sxdiff.formats.filesystems.tree import (
     covered,
     filled,
     mode,
+    packed,
     volume,
     zeros,
 )
@@ -204,22 +205,25 @@ class _Image:
         self._left -= inode.size + start - inode.place
         if self._left < 0:
             raise LimitError("files of more bytes than the image can hold")
-        span = inode.place, start - inode.place
-        yield covered("cramfs.data", self.blob, span, path)
+        pointers = inode.place, 4 * number
+        yield covered("cramfs.pointers", self.blob, pointers, path)
+        data = sum(pointers), start - sum(pointers)
+        sizes = [(size, stored) for _, size, stored in blocks]
+        yield packed("cramfs.data", self.blob, data, path, sizes, inode.size)
         kind = "cramfs.target" if link else "bytes"
         unpacked = partial(self._unpacked, inode.size, blocks)
         yield Member(path, unpacked, kind=kind, opaque=link)
 
     def _unpacked(self, size: int, blocks: list[tuple[int, int, bool]]) -> Iterator[bytes]:
-        for at, packed, stored in blocks:
+        for at, taken, stored in blocks:
             want = min(BLOCK, size)
             size -= want
-            if not packed:
+            if not taken:
                 yield from zeros(want)
                 continue
-            if packed > 2 * BLOCK:
+            if taken > 2 * BLOCK:
                 raise FormatError("packed block larger than a block", at)
-            data = self.blob.part(at, packed).read()
+            data = self.blob.part(at, taken).read()
             data = data if stored else of_zlib(data, BLOCK + 1)
             if len(data) != want:
                 raise FormatError("block of another size than its file says", at)

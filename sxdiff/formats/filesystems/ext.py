@@ -7,6 +7,7 @@ Nodes", "Contents of inode.i_block", "Directory Entries", "Extended Attributes";
 import stat
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -28,9 +29,11 @@ from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
+    Inside,
     LimitError,
     Limits,
     Member,
+    Scalar,
     Span,
     text_of,
 )
@@ -107,7 +110,7 @@ SUPERBLOCK = Record(
         Field("checksum_type", "B"),
         Field("encryption_level", "B"),
         Field("padding", "B"),
-        Field("kilobytes_written", "Q"),
+        Field("kilobytes_written", "Q", derived=True),
         Field("snapshot_inode", "I"),
         Field("snapshot_id", "I"),
         Field("snapshot_reserved", "Q"),
@@ -157,6 +160,9 @@ SPARSE_TWO = 0x200
 ROOT, RESIZE, JOURNAL = 2, 7, 8
 EXTENTS, INLINE = 0x80000, 0x10000000
 """Flags of an inode."""
+STORAGE = EXTENTS | INLINE | 0x1000 | 0x40000
+"""Flags that say how a content or a directory is stored, with these of hashed directories and of
+huge files."""
 EXTENT_MAGIC = 0xF30A
 DEEPEST_EXTENTS = 5
 UNWRITTEN = 32768
@@ -185,6 +191,49 @@ MOST_RUNS = 1 << 20
 MOST_GROUPS = 1 << 20
 LARGEST_DIRECTORY = 256 << 20
 LARGEST_XATTR = 1 << 20
+
+
+JOURNAL_SUPERBLOCK = Record(
+    "ext.journal",
+    ">",
+    (
+        Field("magic", "I", hexadecimal),
+        Field("block_type", "I"),
+        Field("first_sequence", "I"),
+        Field("block_size", "I"),
+        Field("blocks", "I"),
+        Field("first_block", "I"),
+        Field("sequence", "I"),
+        Field("start", "I"),
+        Field("error", "I"),
+        Field("compatible_features", "I", hexadecimal),
+        Field("incompatible_features", "I", hexadecimal),
+        Field("read_only_features", "I", hexadecimal),
+        Field("uuid", "16s", uuid),
+        Field("users", "I"),
+        Field("dynamic_superblock", "I"),
+        Field("largest_transaction", "I"),
+        Field("largest_transaction_data", "I"),
+        Field("checksum_type", "B"),
+        Field("padding", "3s", hexadecimal),
+        Field("fast_commit_blocks", "I"),
+        Field("head", "I"),
+        Field("padding_end", "160s", hexadecimal),
+        Field("checksum", "I", hexadecimal, derived=True),
+        Field("user_ids", "768s", hexadecimal),
+    ),
+)
+"""journal_superblock_s of Linux, include/linux/jbd2.h."""
+
+
+def _journal_parts(volume_id: Scalar, content: Blob) -> Iterator[Fact | Member]:
+    """The journal's superblock, and its log. It repeats the identity of its file system."""
+    for fact in JOURNAL_SUPERBLOCK.facts(content, 0):
+        same = fact.kind == "ext.journal.uuid" and fact.value == volume_id
+        yield replace(fact, derived=fact.derived or same)
+    span = JOURNAL_SUPERBLOCK.size, content.size - JOURNAL_SUPERBLOCK.size
+    if span[1] > 0:
+        yield Member("log", content.part(*span), span, "ext.journal.log", opaque=True)
 
 
 class Run(NamedTuple):
@@ -281,6 +330,7 @@ class _Image:
         self._backups = set(struct.unpack("<2I", backups)) if two else None
         self._first_meta = value("first_meta_group") if incompatible & META_GROUPS else None
         self._journal = value("journal_inode")
+        self._uuid = uuid(values["uuid"])
         self._visited: set[int] = set()
         self._mapped: set[int] = set()
         self._shared: set[Span] = set()
@@ -384,7 +434,8 @@ class _Image:
         field("links", 2, True)
         used = field("blocks", 4, True)
         flags = cursor.number(4)
-        cursor.tell("flags", f"{flags:#x}", 4)
+        cursor.tell("flags", f"{flags & ~STORAGE:#x}", 4)
+        cursor.tell("storage", f"{flags & STORAGE:#x}", 4, derived=True)
         field("version", 4)
         block = cursor.take(60)
         kind = stat.S_IFMT(permissions)
@@ -585,18 +636,22 @@ class _Image:
         yield from self._stored_content(path, inode, runs, maps)
 
     def _stored_content(
-        self, path: str, inode: Inode, runs: list[Run], maps: list[int], opaque: bool = False
+        self,
+        path: str,
+        inode: Inode,
+        runs: list[Run],
+        maps: list[int],
+        inside: Inside | None = None,
     ) -> Iterator[Fact | Member]:
         for block in maps:
             yield from self._covered("ext.map", block)
         if not inode.size:
             return
-        kind = "ext.journal" if opaque else "bytes"
         if len(runs) == 1 and not runs[0].logical and runs[0].written:
             at = runs[0].physical * self.block_size
             if runs[0].blocks * self.block_size >= inode.size:
                 span = at, inode.size
-                yield Member(path, self.blob.part(*span), span, kind, opaque)
+                yield Member(path, self.blob.part(*span), span, inside=inside)
                 return
         self._holes -= max(0, inode.size - self.block_size * sum(run.blocks for run in runs))
         if self._holes < 0:
@@ -608,7 +663,7 @@ class _Image:
                 span = run.physical * self.block_size, size
                 self._count(size)
                 yield covered("ext.extent", self.blob, span, path)
-        yield Member(path, partial(self.content, inode, runs), kind=kind, opaque=opaque)
+        yield Member(path, partial(self.content, inode, runs), inside=inside)
 
     def _entries(self, inode: Inode) -> Iterator[tuple[bytes, int]]:
         """Names in a directory, but for itself and the one above, and their inodes."""
@@ -660,7 +715,8 @@ class _Image:
                 yield from self._covered("ext.resize", block)
         elif number == self._journal and stat.S_ISREG(inode.mode):
             runs, maps = self.runs(inode)
-            yield from self._stored_content("journal", inode, runs, maps, opaque=True)
+            inside = Inside("ext.journal", partial(_journal_parts, self._uuid))
+            yield from self._stored_content("journal", inode, runs, maps, inside)
 
 
 def _merged(pointers: Iterator[tuple[int, int]]) -> Iterator[Run]:

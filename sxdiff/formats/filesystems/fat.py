@@ -6,6 +6,7 @@ Structure", "FSInfo Sector", "FAT Directory Structure", "FAT Long Directory Entr
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -182,6 +183,8 @@ class _Image:
         self._table = blob.part(self.reserved, self.table_size).read()
         self._used: set[int] = set()
         self._raw = raw
+        label = 71 if self.bits == 32 else 43
+        self._label = text_of(raw[label : label + 11])
 
     def tables(self) -> Iterator[Fact | Member]:
         """The tables, and what FAT32 has in reserved sectors beside its boot sector."""
@@ -245,7 +248,10 @@ class _Image:
                 yield entry
                 continue
             if entry.attributes & LABEL:
-                yield from entry.told.parts("volume label", "fat")
+                for fact in entry.told.parts("volume label", "fat"):
+                    # the boot sector says the same
+                    alike = fact.kind == "fat.entry.short_name" and fact.value == self._label
+                    yield replace(fact, derived=fact.derived or alike)
                 continue
             path = paths.below(folder, entry.name, len(open_ones))
             yield from entry.told.parts(path, "fat")

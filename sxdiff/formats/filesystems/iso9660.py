@@ -7,7 +7,7 @@ IEEE P1281 (SUSP 1.12) and P1282 (RRIP 1.12) for the system use area; Joliet Spe
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import astuple
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -251,6 +251,10 @@ def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
         if kind == BOOT:
             catalogs.append(BOOT_RECORD.number(blob, at, "catalog"))
     first = {fact.kind: fact.value for fact in VOLUME.facts(blob, primary)}
+    wide_at = next((at for at, _ in descriptors if blob.read(at + 88, 3) in JOLIET), None)
+    second: dict[str, Scalar] = {}
+    if wide_at is not None:
+        second = {fact.kind: fact.value for fact in WIDE_VOLUME.facts(blob, wide_at)}
     tree = Tree(dict.fromkeys(catalogs, ""), {})
     numbers: dict[str, int] = {}
     for at, kind in sorted(descriptors, key=lambda row: row[0] != primary):
@@ -261,8 +265,10 @@ def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
         if numbers[name] > 1:
             name += f" #{numbers[name]}"
         if kind in (PRIMARY, SUPPLEMENTARY):
-            other = {} if at == primary else first
-            inside = Inside("iso9660.volume", partial(_volume_facts, other))
+            inside = Inside(
+                "iso9660.volume",
+                partial(_in_capitals, second) if at == primary else partial(_volume_facts, first),
+            )
         elif kind == BOOT:
             inside = Inside("iso9660.boot_record", partial(_record_facts, BOOT_RECORD))
         else:
@@ -314,6 +320,15 @@ def _volume_facts(first: dict[str, Scalar], content: Blob) -> Iterator[Fact]:
     for fact in (WIDE_VOLUME if wide else VOLUME).facts(content, 0):
         alike = first.get(fact.kind) == fact.value
         yield Fact(fact.kind, fact.value, fact.at, derived=fact.derived or alike)
+
+
+def _in_capitals(second: dict[str, Scalar], content: Blob) -> Iterator[Fact]:
+    """The fields of the primary volume descriptor; what is Joliet's text in capital letters, the
+    only ones that it may have, follows from that."""
+    for fact in VOLUME.facts(content, 0):
+        more = second.get(fact.kind)
+        follows = isinstance(more, str) and more != fact.value and more.upper() == fact.value
+        yield replace(fact, derived=fact.derived or follows)
 
 
 def _record_facts(record: Record, content: Blob) -> Iterator[Fact]:
@@ -443,10 +458,7 @@ class _Image:
                 for fact in facts
             ]
         if first is not None:
-            facts = [
-                Fact(f"iso9660.{kind}.{fact.kind.split('.', 2)[2]}", *astuple(fact)[1:])
-                for fact in facts
-            ]
+            facts = [_other(fact, kind, entry, path) for fact in facts]
         yield from Metadata.of(facts).parts(path, "iso9660")
 
     def _entries(self, at: int, size: int, system_use: bool) -> Iterator[Entry]:
@@ -558,6 +570,28 @@ class _Image:
         areas, self._areas = self._areas, []
         for span in areas:
             yield from self._covered("iso9660.continuation", *span)
+
+
+def _other(fact: Fact, kind: str, entry: Entry, path: str) -> Fact:
+    """A fact of a tree that is not the primary one. Where it has the same name for a file, that
+    is a consequence."""
+    what = fact.kind.split(".", 2)[2]
+    if what != "identifier":
+        return replace(fact, kind=f"iso9660.{kind}.{what}")
+    name = _name(entry, kind == "joliet")
+    told = _wide(entry.identifier) if kind == "joliet" else fact.value
+    alike = text_of(name) == path.rpartition("/")[2]
+    return replace(fact, kind=f"iso9660.{kind}.{what}", value=told, derived=alike)
+
+
+def _wide(identifier: bytes) -> Scalar:
+    """Joliet's UCS-2, big-endian; an odd byte in hex."""
+    try:
+        return identifier[: len(identifier) & ~1].decode("utf-16-be") + (
+            identifier[len(identifier) & ~1 :].hex()
+        )
+    except UnicodeDecodeError:
+        return identifier.hex()
 
 
 def _hexed(data: bytes) -> Scalar:

@@ -6,18 +6,30 @@ Format" (D. Oberhollenzer), chapters 2 to 10.
 
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.filesystems.packed import UNPACK, Unpack
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Named, Paths, covered, volume, zeros
+from sxdiff.formats.filesystems.tree import (
+    Cursor,
+    Metadata,
+    Named,
+    Paths,
+    covered,
+    packed,
+    volume,
+    zeros,
+)
 from sxdiff.formats.record import Field, Record, hexadecimal, named, utc
 from sxdiff.formats.xattr import xattr_value
 from sxdiff.model import (
     Blob,
     Fact,
     FormatError,
+    Inside,
     LimitError,
     Limits,
     Member,
@@ -37,6 +49,28 @@ LARGEST_BLOCK = 1 << 20
 LARGEST_XATTR = 64 << 10
 KEPT_FRAGMENTS = 4
 
+FLAGS = (
+    "inodes not packed",
+    "data not packed",
+    "check data",
+    "fragments not packed",
+    "no fragments",
+    "fragments of all files",
+    "duplicates as one",
+    "exportable",
+    "attributes not packed",
+    "no attributes",
+    "compressor options",
+    "ids not packed",
+)
+
+
+def _flags(value: int) -> str:
+    said = [word for bit, word in enumerate(FLAGS) if value >> bit & 1]
+    said += [f"{value >> len(FLAGS) << len(FLAGS):#x}"] * bool(value >> len(FLAGS))
+    return ", ".join(said)
+
+
 SUPERBLOCK = Record(
     "squashfs.superblock",
     "<",
@@ -48,7 +82,7 @@ SUPERBLOCK = Record(
         Field("fragments", "I", derived=True),
         Field("compressor", "H", named(COMPRESSORS)),
         Field("block_log", "H", derived=True),
-        Field("flags", "H", hexadecimal),
+        Field("flags", "H", lambda value: _flags(int(value))),
         Field("ids", "H", derived=True),
         Field("version", "H"),
         Field("minor_version", "H"),
@@ -62,6 +96,16 @@ SUPERBLOCK = Record(
         Field("export_table", "Q", derived=True),
     ),
 )
+
+Option: TypeAlias = tuple[str, str, int | str]
+"""Struct code, name and default."""
+OPTIONS: dict[str, tuple[Option, ...]] = {
+    "gzip": (("I", "level", 9), ("H", "window", 15), ("H", "strategies", 0)),
+    "xz": (("I", "dictionary", "of a block"), ("I", "filters", 0)),
+    "lz4": (("I", "version", 1), ("I", "flags", 0)),
+    "zstd": (("I", "level", 15),),
+}
+"""Compressor options; they are left out where all are the default."""
 
 DIRECTORY, FILE, SYMLINK, BLOCK, CHARACTER, FIFO, SOCKET = range(1, 8)
 TYPES = {
@@ -111,22 +155,66 @@ class Squashfs:
 
 def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
     """Superblock, then the tree in the order of its directories, then what is packed."""
-    yield from SUPERBLOCK.facts(blob, 0)
     image = _Image(blob, limits)
-    if image.flags & COMPRESSOR_OPTIONS:
-        size = 2 + (image.number(SUPERBLOCK.size, 2) & ~STORED_METADATA)
-        options = blob.part(SUPERBLOCK.size, size)
-        span = SUPERBLOCK.size, size
-        yield Member("compressor options", options, span, "squashfs.options", opaque=True)
+    for fact in SUPERBLOCK.facts(blob, 0):
+        if fact.kind != "squashfs.superblock.flags":
+            yield fact
+            continue
+        # whether there are options follows from the options
+        yield replace(fact, value=_flags(image.flags & ~COMPRESSOR_OPTIONS))
+        told = bool(image.flags & COMPRESSOR_OPTIONS)
+        yield Fact("squashfs.superblock.has_options", told, fact.at, derived=True)
+    yield from _options(image)
     yield from _tree(image)
-    for start, size in sorted(set(image.fragments)):
-        span = start, size & ~STORED_DATA
-        yield covered("squashfs.fragment", blob, span)
+    yield from _fragments(image)
     ends = image.inodes, image.directories, image.rest, image.end
     kinds = ("squashfs.inode_table", "squashfs.directory_table", "squashfs.tables")
     for kind, start, end in zip(kinds, ends[:3], ends[1:], strict=True):
         span = start, end - start
         yield covered(kind, blob, span)
+
+
+def _fragments(image: "_Image") -> Iterator[Fact | Member]:
+    """The blocks that hold the ends of files: as one, to tell where only their packing differs."""
+    places = sorted(set(image.fragments))
+    spans = [(start, word & ~STORED_DATA) for start, word in places]
+    first = spans[0] if spans else (SUPERBLOCK.size, 0)
+    told = [digest_of(image.blob.part(*span)) for span in spans]
+    yield packed(
+        "squashfs.fragments", image.blob, first, "fragments", told, [word for _, word in places]
+    )
+    for span in spans[1:]:
+        yield covered("squashfs.fragment", image.blob, span)
+    content = partial(image.unpacked, places)
+    inside = Inside("squashfs.fragments", _whole)
+    yield Member("fragments", content, inside=inside, derived=True)
+
+
+def _whole(content: Blob) -> Iterator[Fact]:
+    yield Fact("squashfs.fragments", digest_of(content), (0, content.size))
+
+
+def _options(image: "_Image") -> Iterator[Fact]:
+    """How the compressor was called."""
+    known = OPTIONS.get(image.compressor, ())
+    if not image.flags & COMPRESSOR_OPTIONS:
+        if known:
+            yield Fact("squashfs.options", _said(known, [default for *_, default in known]))
+        return
+    at = SUPERBLOCK.size
+    header = image.number(at, 2)
+    raw = image.blob.part(at + 2, header & ~STORED_METADATA).read()
+    yield Fact("squashfs.options_header", f"{header:#x}", (at, 2), derived=True)
+    code = "<" + "".join(code for code, *_ in known)
+    if header & STORED_METADATA and known and len(raw) == struct.calcsize(code):
+        told = _said(known, struct.unpack(code, raw))
+    else:
+        told = raw.hex()
+    yield Fact("squashfs.options", told, (at + 2, len(raw)))
+
+
+def _said(known: Iterable[Option], values: Iterable[int | str]) -> str:
+    return ", ".join(f"{name} {value}" for (_, name, _), value in zip(known, values, strict=True))
 
 
 class _Image:
@@ -145,6 +233,7 @@ class _Image:
         name = COMPRESSORS.get(value("compressor"), "")
         if name not in UNPACK:
             raise FormatError(f"blocks packed with {name or 'what is not known'}", 20)
+        self.compressor = name
         self._unpack: Unpack = UNPACK[name]
         self.flags = value("flags")
         self.block_size = value("block_size")
@@ -174,6 +263,7 @@ class _Image:
             (start, size) for start, size, _ in struct.iter_unpack("<QII", raw) if size
         ]
         self._fragment_list = [(start, size) for start, size, _ in struct.iter_unpack("<QII", raw)]
+        self._digests: dict[int, str] = {}
         self._xattrs, self._xattr_ids = 0, b""
         if value("xattr_table") != NOWHERE:
             at = value("xattr_table")
@@ -404,6 +494,45 @@ class _Image:
         data = self.blob.part(at, size).read()
         return data if word & STORED_DATA else self._unpack(data, self.block_size + 1)
 
+    def unpacked(self, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """Blocks of data, unpacked: offset and size word of each."""
+        for at, word in places:
+            self.count(self.block_size)
+            yield self._data(at, word)
+
+    def packed(self, inode: Inode, path: str) -> Iterator[Fact]:
+        """The packed blocks of a file, and by its digest what its whole content follows from.
+
+        A fragment holds the ends of many files: it differs where any of them does.
+        """
+        size = sum(word & ~STORED_DATA for word in inode.blocks)
+        self.count(size)
+        span = inode.start, size
+        if inode.fragment == NO_FRAGMENT:
+            if size:
+                yield packed("squashfs.data", self.blob, span, path, inode.blocks, inode.size)
+            return
+        if size:
+            yield covered("squashfs.data", self.blob, span, path)
+        if inode.fragment < len(self._fragment_list):
+            source = packed(
+                "squashfs.packed",
+                self.blob,
+                span if size else (0, 0),
+                path,
+                (self._digest(inode.fragment), inode.offset, inode.blocks, inode.size),
+            )
+            yield replace(source, at=None)
+
+    def _digest(self, number: int) -> str:
+        """The digest of a packed fragment."""
+        found = self._digests.get(number)
+        if found is None:
+            at, word = self._fragment_list[number]
+            found = f"{word} {digest_of(self.blob.part(at, word & ~STORED_DATA))}"
+            self._digests[number] = found
+        return found
+
     def _fragment(self, number: int) -> bytes:
         if number >= len(self._fragment_list):
             raise FormatError(f"no fragment {number}")
@@ -485,11 +614,7 @@ def _tree(image: _Image) -> Iterator[Fact | Member]:
             continue
         yield from inode.told.parts(path, "squashfs")
         if inode.kind == FILE:
-            packed = sum(word & ~STORED_DATA for word in inode.blocks)
-            if packed:
-                image.count(packed)
-                span = inode.start, packed
-                yield covered("squashfs.data", image.blob, span, path)
+            yield from image.packed(inode, path)
             if inode.size:
                 image.count(inode.size)
                 yield Member(path, partial(image.content, inode))

@@ -1,5 +1,6 @@
 """What the file systems share: paths that stay unique, contents that stay bounded."""
 
+import hashlib
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -132,6 +133,13 @@ def covered(kind: str, blob: Blob, span: Span, name: str = "") -> Fact:
     """
     value = f"{span[1]} bytes, {digest_of(blob.part(*span))}"
     return Fact(kind, value, span, name, derived=True)
+
+
+def packed(kind: str, blob: Blob, span: Span, name: str, *rest: object) -> Fact:
+    """A fact for the packed blocks that the content `name` follows from, by the convention of a
+    bare digest: where it is equal, the content is. `rest` is what else unpacking depends on."""
+    digest = hashlib.sha256(f"{digest_of(blob.part(*span))} {rest}".encode())
+    return Fact(kind, f"sha256:{digest.hexdigest()}", span, name, derived=True)
 
 
 class Cursor:

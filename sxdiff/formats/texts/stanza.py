@@ -32,6 +32,9 @@ IDENTITIES = tuple(b"Package P Name Files Template License Source PackageName Fi
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*):[ \t]*")
 _OTHER = re.compile(rb"^(?![A-Za-z][A-Za-z0-9_-]*:|[ \t#\r\n])[^\n]", re.MULTILINE)
 """A line that is neither a field nor goes on with one, nor is a comment."""
+_PACKAGE = re.compile(rb"Package:[ \t]*([^\n]*)")
+_ARCHITECTURE = re.compile(rb"^Architecture:[ \t]*([^\n]*)", re.MULTILINE)
+_BLANKS = re.compile(rb"^(?:[ \t\r]*\n)+(?:[ \t\r]+\Z)?|^[ \t\r]+\Z", re.MULTILINE)
 _END = b" \t\r\n"
 
 
@@ -82,24 +85,23 @@ def _blank(raw: bytes) -> int:
 
 def _stanzas(raw: bytes) -> Iterator[tuple[Span, int]]:
     """Each stanza's span, and where the empty lines behind it end."""
-    start = at = 0
-    blank = False
-    for line_at, size in lines_of(raw):
-        empty = not raw[line_at : line_at + size].strip(_END)
-        if empty and not blank:
-            at = line_at
-        elif blank and not empty:
-            yield (start, at - start), line_at
-            start = line_at
-        blank = empty
-    if not blank:
-        at = len(raw)
+    start = 0
+    for blank in _BLANKS.finditer(raw):
+        yield (start, blank.start() - start), blank.end()
+        start = blank.end()
     if start < len(raw):
-        yield (start, at - start), len(raw)
+        yield (start, len(raw) - start), len(raw)
 
 
 def _name(text: bytes) -> str:
     """What a stanza is about: its package with the architecture, its file, its first field."""
+    package = _PACKAGE.match(text)
+    if package:
+        architecture = _ARCHITECTURE.search(text)
+        name = package[1].strip(_END)
+        if architecture:
+            name += b":" + architecture[1].strip(_END)
+        return text_of(name)[:200]
     found: dict[bytes, bytes] = {}
     last = b""
     for at, size in lines_of(text):

@@ -18,7 +18,7 @@ ROOTS = {
     "pyc-reference_flags": [("pyc.reference_flags", ("<module>",))],
     "java_class": [("java_class.constants", ("constants",))],
     "wasm": [("wasm.function", ("code", "main"))],
-    "llvm_bitcode": [("llvm_bitcode.bits", ("module", "bits"))],
+    "llvm_bitcode": [("llvm_bitcode.function", ("module", "function f"))],
     "beam": [("beam.literals", ("LitT", "content"))],
     "elc": [("elc.forms", ("forms",))],
     "luac": [("luac.constants", ("main", "function 1", "constants"))],
@@ -46,6 +46,19 @@ def test_every_byte_is_told(look: Look, name: str) -> None:
     data = sides(ARTEFACTS / name)[0].read_bytes()
     for at in range(len(data)):
         flipped(look, data, at)
+
+
+def test_a_body_of_another_size_in_bitcode(look: Look, tmp_path: Path) -> None:
+    """Sizes and places that follow from it are no roots."""
+    want("clang")
+    for side, sign in (("a", "/ 7"), ("b", "/ 9 * h(5)")):
+        text = f"int h(int);\nint f(int a) {{ return a + 1; }}\nint g(int a) {{ return h(a) {sign}; }}\n"
+        (tmp_path / "m.c").write_text(text, encoding="utf-8")
+        run("clang", "-O1", "-emit-llvm", "-c", "m.c", "-o", f"{side}.bc", cwd=tmp_path)
+    roots = told(look(tmp_path / "a.bc", tmp_path / "b.bc"))
+    assert {(kind, where) for kind, where, *_ in roots} == {
+        ("llvm_bitcode.function", ("module", "function g"))
+    }
 
 
 def test_a_line_more_in_java_moves_lines_only(look: Look, tmp_path: Path) -> None:

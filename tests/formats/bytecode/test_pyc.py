@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import ARTEFACTS
+from sxdiff.formats.bytecode.marshal_reader import SETS, Item, Reader
 from sxdiff.formats.bytecode.pyc import VERSIONS, Pyc
 from sxdiff.model import Blob, FormatError, Limits
 from tests.look import Look, looking, told
@@ -53,13 +54,18 @@ def works(python: str) -> bool:
 
 
 def compiled(
-    python: str, folder: Path, source: str = SOURCE, name: str = "/one/m.py", time: int = 1700000000
+    python: str,
+    folder: Path,
+    source: str = SOURCE,
+    name: str = "/one/m.py",
+    time: int = 1700000000,
+    seed: str = "0",
 ) -> bytes:
     path = folder / "m.py"
     path.write_text(source, encoding="utf-8")
     os.utime(path, (time, time))
     # the order of a set follows from the seed of strings' hashes
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
     words = [python, "-c", COMPILE, str(path), str(folder / "m.pyc"), name]
     subprocess.run(words, check=True, env=environment)
     return (folder / "m.pyc").read_bytes()
@@ -97,6 +103,30 @@ def test_a_name_in_a_function(look: Look, tmp_path: Path, python: str) -> None:
     b = compiled(python, tmp_path, SOURCE.replace("ValueError", "IndexError"))
     where = ("<module>", "first", "names")
     assert told(look(a, b)) == [("pyc.names", where, "'ValueError'", "'IndexError'")]
+
+
+def test_the_order_of_a_set(look: Look, tmp_path: Path, python: str) -> None:
+    """Follows from the seed of strings' hashes; CPython sorts them itself since 3.11."""
+    source = 'def f(x):\n    return x in {"alpha", "beta", "gamma", "delta"}\n'
+    a, b = (compiled(python, tmp_path, source, seed=seed) for seed in ("1", "2"))
+    if python in ("python3.6", "python3.7", "python3.8", "python3.9", "python3.10"):
+        ((kind, where, *values),) = told(look(a, b))
+        assert (kind, where) == ("pyc.consts.order", ("<module>", "f", "consts"))
+        assert sorted(str(values[0]).split()) == sorted(str(values[1]).split())
+    else:
+        assert a == b
+
+
+def test_elements_of_a_set_that_changed_places(look: Look) -> None:
+    data = (ARTEFACTS / "pyc" / "a.pyc").read_bytes()
+    consts = Reader(data, (3, 11)).read(16).fields["consts"]
+    assert isinstance(consts, Item)
+    (words,) = (item for item in consts.elements if item.type in SETS)
+    first, second = [item for item in words.elements if not item.used][:2]
+    assert first.end == second.at
+    swapped = data[: first.at] + data[second.at : second.end] + data[first.at : first.end]
+    ((kind, *_),) = told(look(data, swapped + data[second.end :]))
+    assert kind == "pyc.consts.order"
 
 
 def test_flags_of_references(look: Look) -> None:
