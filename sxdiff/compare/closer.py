@@ -227,7 +227,8 @@ class _Closer:
             if known and known is sniff_text(b.read(0, HEAD)) and depth < self._limits.member_depth:
                 before = replace(self._tally)
                 try:
-                    return replace(self._stream(a, b, name, known, depth), problems=problems)
+                    node = self._stream(a, b, name, known, depth)
+                    return replace(node, problems=(*problems, *node.problems))
                 except FormatError:  # it only looked like one: it is still a text
                     self._tally.restore(before)
         self._tally.count(more, size)
@@ -719,16 +720,23 @@ def _renamed(a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterable[Di
 
 def _join_facts(a: Blob, b: Blob, paired: Pairing, left: list[Part], right: list[Part]) -> int:
     """The facts of two names that are one count as pairs of `paired` where they differ, but for
-    those that say no more than the names: gives the bytes that differ of these."""
-    size = 0
+    those that say the name. Gives the bytes that differ by the name alone."""
+    names: list[tuple[Span, Span]] = []
     one = {part.kind: part for part in left if isinstance(part, Fact)}
     two = {part.kind: part for part in right if isinstance(part, Fact)}
     for kind in {**one, **two}:
         ours, theirs = one.get(kind), two.get(kind)
-        if ours and theirs and (ours.value, theirs.value) == (ours.name, theirs.name):
-            size += _differing(a, ours.at, b, theirs.at)
-        elif not ours or not theirs or differ(ours, theirs):
+        if not ours or not theirs:
             paired.facts.append((ours, theirs))
+        elif not differ(ours, theirs) or (ours.value, theirs.value) == (ours.name, theirs.name):
+            names += [(ours.at, theirs.at)] if ours.at and theirs.at else []
+        else:
+            paired.facts.append((ours, theirs))
+    size = end = 0
+    for in_a, in_b in sorted(names, key=lambda both: (both[0][0], -both[0][1])):
+        if sum(in_a) > end:  # no part of the one before
+            size += _differing(a, in_a, b, in_b)
+            end = sum(in_a)
     return size
 
 

@@ -14,6 +14,8 @@ from sxdiff.compare.places import PADDING, Aligned, Places
 from sxdiff.compare.ranges import differing
 from sxdiff.model import Blob, Difference, Listing, Member, Row, Value
 
+_PADDING = PADDING.encode() + b"\n"
+
 
 def differences(
     a: Blob,
@@ -30,7 +32,7 @@ def differences(
     found = places.aligned(left, right, (a, b))
     one, two = _Side(a, left, found, 0, shifts[0]), _Side(b, right, found, 1, shifts[1])
     kind = one.listing.format
-    if one.text.lines != two.text.lines and sorted(one.text.lines) == sorted(two.text.lines):
+    if _are_reordered(one.text.lines, two.text.lines):
         return [_order(kind, one, two)]
     out: list[Difference] = []
     padding: list[Difference] = []
@@ -58,6 +60,12 @@ def differences(
     if follow.count:
         out.append(follow.told(f"{kind}.layout", shifts))
     return out
+
+
+def _are_reordered(ours: Sequence[bytes], theirs: Sequence[bytes]) -> bool:
+    """Whether both are the same rows in another order, whatever padding lies between them."""
+    sides = [[line for line in lines if line != _PADDING] for lines in (ours, theirs)]
+    return sides[0] != sides[1] and sorted(sides[0]) == sorted(sides[1])
 
 
 class _Side:
@@ -137,14 +145,17 @@ def _between(start: int, end: int, gone: Sequence[int]) -> Iterator[tuple[int, i
 
 def _order(kind: str, one: _Side, two: _Side) -> Difference:
     """The same rows in another order: those from the first to the last that has moved."""
-    lines = one.text.lines, two.text.lines
-    unlike = [place for place, both in enumerate(zip(*lines, strict=True)) if both[0] != both[1]]
-    first, last = unlike[0], unlike[-1] + 1
+    ours, theirs = one.text.lines, two.text.lines
+    least = min(len(ours), len(theirs))
+    first = next(place for place in range(least) if ours[place] != theirs[place])
+    rest = least - first
+    behind = next((n for n in range(rest) if ours[-1 - n] != theirs[-1 - n]), rest)
+    lasts = len(ours) - behind, len(theirs) - behind
     size = differing(
-        one.data[one.text.ends[first] : one.text.ends[last]],
-        two.data[two.text.ends[first] : two.text.ends[last]],
+        one.data[one.text.ends[first] : one.text.ends[lasts[0]]],
+        two.data[two.text.ends[first] : two.text.ends[lasts[1]]],
     )
-    told = [side.text.value(first, last) for side in (one, two)]
+    told = [side.text.value(first, last) for side, last in zip((one, two), lasts, strict=True)]
     return Difference(f"{kind}.order", told[0], told[1], bytes=size, count=1)
 
 

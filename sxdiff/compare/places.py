@@ -6,11 +6,13 @@ change. Places are (member's name, offset in its content) of two paired descript
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
+from typing import Protocol, runtime_checkable
 
 from sxdiff.compare import ranges
 from sxdiff.compare.align import Change, align
@@ -50,6 +52,17 @@ _PIECES = re.compile(rb"[^\0\xff\xe8]{6,24}")
 _PIECE = re.compile(rb"[^\0]*\0*", re.DOTALL)
 
 Stored = Callable[[Member], Blob]
+
+
+@runtime_checkable
+class Partly(Protocol):
+    """Rows of a listing that can be asked for in parts: large code of which little differs."""
+
+    def cuts(self) -> Sequence[int]:
+        """Offsets, sorted, at which rows may start anew, without the start and the end."""
+
+    def some(self, blob: Blob, start: int, end: int) -> Iterable[Row]:
+        """The rows of `blob`, which is the content from `start` to `end`, two of the cuts."""
 
 
 class Places:
@@ -147,7 +160,8 @@ class Places:
             a, b = contents or (self._stored(left), self._stored(right))
             if _are_strangers(a, b):
                 raise LimitError(f"less than {COMMON} in 100 pieces are in both")
-            known = self._aligned[left.name] = Aligned(rows_of(a, left), rows_of(b, right))
+            rows = _partly(a, b, left, right) or (rows_of(a, left), rows_of(b, right))
+            known = self._aligned[left.name] = Aligned(*rows)
             known.bind(partial(_text_of_row, (a, b), known.rows))
         return known
 
@@ -195,6 +209,48 @@ def _are_strangers(a: Blob, b: Blob) -> bool:
     ours, theirs = (set(_PIECES.findall(blob.read(0, MOST_SAMPLED))) for blob in (a, b))
     fewer = min(len(ours), len(theirs))
     return fewer >= FEWEST and len(ours & theirs) * 100 < COMMON * fewer
+
+
+def _partly(a: Blob, b: Blob, left: Member, right: Member) -> tuple[list[Row], list[Row]] | None:
+    """The rows of large contents of one size, of which some functions differ: those of all
+    others are one row between two of these. None where this is no way to look at them."""
+    one, two = (
+        (each.inside.rows if isinstance(each.inside, Listing) else None) for each in (left, right)
+    )
+    if not isinstance(one, Partly) or not isinstance(two, Partly):
+        return None
+    if a.size != b.size or a.size < LARGE:
+        return None
+    cuts = [0, *one.cuts(), a.size]
+    if cuts != [0, *two.cuts(), b.size]:
+        return None
+    wanted: list[tuple[int, int]] = []
+    for found in ranges.ranges(a, b):
+        start = cuts[bisect_right(cuts, found.a[0]) - 1]
+        end = cuts[bisect_left(cuts, sum(found.a))]
+        if wanted and start < wanted[-1][1]:
+            wanted[-1] = wanted[-1][0], max(end, wanted[-1][1])
+        else:
+            wanted.append((start, end))
+    if sum(end - start for start, end in wanted) * 2 > a.size:
+        return None
+    out: tuple[list[Row], list[Row]] = [], []
+    for rows, known, blob in ((out[0], one, a), (out[1], two, b)):
+        at = 0
+        for start, end in (*wanted, (a.size, a.size)):
+            if start > at:
+                rows.append(Row((at, start - at), "equal on both sides"))
+            part = blob.part(start, end - start)
+            rows += _without_gaps(part, known.some(part, start, end), start) if end > start else ()
+            at = end
+    return out
+
+
+def _without_gaps(part: Blob, rows: Iterable[Row], start: int) -> list[Row]:
+    """The rows of a part that starts at `start` of its content, as `rows_of` gives them."""
+    moved = (replace(row, at=(row.at[0] - start, row.at[1])) for row in rows)
+    listed = rows_of(part, Member("", part, inside=Listing("", lambda _: moved)))
+    return [replace(row, at=(row.at[0] + start, row.at[1])) for row in listed]
 
 
 def rows_of(blob: Blob, member: Member) -> list[Row]:

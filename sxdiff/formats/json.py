@@ -8,8 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sxdiff.model import FormatError, LimitError, Limits, Scalar, Span
 
@@ -32,8 +31,7 @@ _MOST_DIGITS = 18
 _INDENTS = {b"": "", b"\t": "a tab", **{b" " * n: f"{n} spaces" for n in (1, 2, 3, 4, 8)}}
 
 
-@dataclass(frozen=True, slots=True)
-class Json:
+class Json(NamedTuple):
     """One value. `at` spans its first to its last byte in the document."""
 
     kind: str
@@ -41,9 +39,9 @@ class Json:
     at: Span
     value: Scalar = None
     """Of a string its text, of a number its integer or source text, of a literal itself."""
-    members: tuple[tuple[str, Span, "Json"], ...] = ()
+    members: "tuple[tuple[str, Span, Json], ...]" = ()
     """Of an object: key, span of the key, value."""
-    items: tuple["Json", ...] = ()
+    items: "tuple[Json, ...]" = ()
 
 
 Step: TypeAlias = str | int

@@ -3,12 +3,14 @@ place."""
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from sxdiff.formats import HEAD, sniff
+from sxdiff.formats.filesystems import squashfs
+from sxdiff.formats.filesystems.packed import UNPACK
 from sxdiff.formats.filesystems.tree import Paths
 from sxdiff.model import Blob, Inside, LimitError, Limits, Member, Node, Route
 from tests.look import Look, looking, told
@@ -34,7 +36,8 @@ class Kind:
         """Make `image` of what is in `tree`."""
         want(self.words[0])
         if self.format == "fat":
-            run(*self.words, image, "40000" if "32" in self.words else "2000")
+            kilobytes = {"12": "2000", "16": "20000", "32": "40000"}[self.words[-1]]
+            run(*self.words, image, kilobytes)
             run("mcopy", "-m", "-s", "-i", image, *sorted(tree.iterdir()), "::")
         elif self.format == "ext":
             image.touch()
@@ -66,6 +69,7 @@ KINDS = {
     "fat12": Kind(
         "fat", ("mkfs.vfat", "-C", "--invariant", "-F", "12"), "fat.entry.modified", False
     ),
+    "fat16": Kind("fat", ("mkfs.vfat", "-C", "--invariant", "-F", "16"), links=False),
     "fat32": Kind("fat", ("mkfs.vfat", "-C", "--invariant", "-F", "32"), links=False),
     "erofs": Kind("erofs", ("mkfs.erofs", "--preserve-mtime", "-U", UUID), "erofs.inode.mtime"),
     "erofs-chunks": Kind("erofs", ("mkfs.erofs", "--chunksize=4096", "-T1", "-U", UUID)),
@@ -153,7 +157,7 @@ def change(look: Look, tmp_path: Path, tree: Path, name: str, edit: Callable[[],
 SAME_TIMES = [name for name in KINDS if not name.startswith("ext")]
 
 
-@per_kind(*SAME_TIMES)
+@per_kind()
 def test_a_content_is_the_only_root(look: Look, tmp_path: Path, tree: Path, name: str) -> None:
     def edit() -> None:
         (tree / "etc" / "release").write_text("release 2\n")
@@ -246,6 +250,122 @@ def test_squashfs_links_and_attributes(look: Look, tmp_path: Path, tree: Path) -
     settle(tree)
     found = change(look, tmp_path, tree, "squashfs", edit)
     assert found == [("squashfs.inode.target", ("link",), "etc/release", "etc/elsewhere")]
+
+
+PACKINGS = {
+    "level": (("-comp", "gzip"), ("-comp", "gzip", "-Xcompression-level", "1")),
+    "block size": (("-comp", "xz"), ("-comp", "xz", "-b", "65536")),
+    "no fragments": (("-comp", "zstd"), ("-comp", "zstd", "-no-fragments")),
+    "compressor": (("-comp", "gzip"), ("-comp", "zstd")),
+}
+SAID = {"squashfs.options", "squashfs.packing"} | {
+    f"squashfs.superblock.{name}" for name in ("block_size", "flags", "compressor")
+}
+
+
+@pytest.mark.parametrize("what", PACKINGS)
+def test_squashfs_packed_otherwise(look: Look, tmp_path: Path, tree: Path, what: str) -> None:
+    """How it was made and that the packing differs, but no content."""
+    images = tmp_path / "one", tmp_path / "two"
+    for image, words in zip(images, PACKINGS[what], strict=True):
+        Kind("squashfs", ("mksquashfs", *words)).make(tree, image)
+    found = roots(look(*images))
+    assert {kind for kind, *_ in found} <= SAID
+    assert [kind for kind, *_ in found].count("squashfs.packing") == 1
+    assert {where for _, where, *_ in found} == {()}
+
+
+def test_squashfs_contents_are_unpacked_where_needed(
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of which no packed block changed is not unpacked."""
+    images = tmp_path / "one", tmp_path / "two"
+    for image in images:
+        KINDS["squashfs-xz"].make(tree, image)
+        (tree / "etc" / "release").write_text("release 2\n")
+        settle(tree)
+    asked: list[int] = []
+    unpack = UNPACK["xz"]
+
+    def counting(data: bytes, most: int) -> bytes:
+        asked.append(most)
+        return unpack(data, most)
+
+    monkeypatch.setattr(f"{squashfs.__name__}.UNPACK", {**UNPACK, "xz": counting})
+    (tmp_path / "scratch").mkdir()
+    look = looking(tmp_path / "scratch")
+    assert roots(look(*images)) == [("text", ("etc/release",), "release 1\n", "release 2\n")]
+    blocks = [most for most in asked if most > squashfs.METADATA]
+    assert len(blocks) <= 2  # of the file on each side, where it is packed at all
+
+
+OTHERS = [
+    ("ext.superblock.label", "ext4", ("-L", "one"), ("-L", "two")),
+    ("fat.boot.label", "fat16", ("-n", "ONE"), ("-n", "TWO")),
+    ("fat.boot.label", "fat32", ("-n", "ONE"), ("-n", "TWO")),
+    ("fat.boot.volume_id", "fat12", ("-i", "0000000a"), ("-i", "0000000b")),
+    ("cramfs.superblock.name", "cramfs", ("-n", "one"), ("-n", "two")),
+    ("cramfs.superblock.edition", "cramfs-big", ("-e", "1"), ("-e", "2")),
+    ("iso9660.volume.publisher", "iso9660", ("-publisher", "me"), ("-publisher", "you")),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "one", "two"), OTHERS, ids=str)
+def test_what_a_volume_says_of_itself(
+    look: Look,
+    tmp_path: Path,
+    tree: Path,
+    kind: str,
+    name: str,
+    one: tuple[str, ...],
+    two: tuple[str, ...],
+) -> None:
+    """A label or an identity is one root, though the volume may repeat it."""
+    images = tmp_path / "one", tmp_path / "two"
+    for image, words in zip(images, (one, two), strict=True):
+        usual = KINDS[name].words
+        replace(KINDS[name], words=(*usual[:-2], *words, *usual[-2:])).make(tree, image)
+    assert [row[0] for row in without_times(look(*images))] == [kind]
+
+
+def without_times(node: Node | None) -> list[tuple[str, Route, object, object]]:
+    """What is told but for times that reading a file may change."""
+    return [row for row in roots(node) if not row[0].endswith(("time", "time_extra"))]
+
+
+@per_kind("ext2", "ext3", "ext4", "erofs")
+def test_another_identity(look: Look, tmp_path: Path, tree: Path, name: str) -> None:
+    """The journal of ext3 repeats it; checksums follow from it."""
+    images = tmp_path / "one", tmp_path / "two"
+    for image, identity in zip(images, (UUID, UUID.replace("1", "2")), strict=True):
+        kind = KINDS[name]
+        words = tuple(identity if word == UUID else word for word in kind.words)
+        replace(kind, words=words).make(tree, image)
+    uuid = f"{kind.format}.superblock.uuid"
+    assert without_times(look(*images)) == [(uuid, (), UUID, UUID.replace("1", "2"))]
+
+
+def test_a_name_of_joliet_follows(look: Look, tmp_path: Path, tree: Path) -> None:
+    def edit() -> None:
+        old = tree / "etc" / "deep" / "a long name of file 3.txt"
+        if old.exists():
+            old.rename(old.with_name("a long name of file three.txt"))
+        settle(tree)
+
+    found = change(look, tmp_path, tree, "iso9660", edit)
+    assert isinstance(found, list)
+    assert [row[0] for row in found] == ["iso9660.renamed"]
+
+
+def test_ext_that_cannot_be(look: Look, tmp_path: Path, tree: Path) -> None:
+    image = tmp_path / "image"
+    KINDS["ext4"].make(tree, image)
+    data = bytearray(image.read_bytes())
+    data[1024 + 96] |= 0x80  # 64-bit
+    data[1024 + 254 : 1024 + 256] = b"\xff\xff"  # size of a group descriptor
+    node = look(image, bytes(data))
+    assert node
+    assert [problem.kind for problem in node.problems] == ["format"]
 
 
 def test_volume_names(look: Look, tmp_path: Path, tree: Path) -> None:

@@ -276,6 +276,12 @@ class _Bits:
             shift += width - 1
         raise FormatError("number of more than 64 bits", self.at >> 3)
 
+    def whole(self, size: int) -> bytes:
+        """Bytes, where the place is one's start."""
+        start = self.at >> 3
+        self.skip(8 * size)
+        return self._data[start : start + size]
+
     def align(self) -> None:
         self.at = -(-self.at // 32) * 32
 
@@ -354,7 +360,7 @@ def _abbreviated(blob: Blob, bits: _Bits, operands: list[Operand]) -> list[int]:
             size = bits.vbr(6)
             bits.align()
             _bounded(blob, size, bits)
-            out += [bits.fixed(8) for _ in range(size)]
+            out += bits.whole(size)
             bits.align()
             continue
         out.append(_scalar(bits, encoding, value))

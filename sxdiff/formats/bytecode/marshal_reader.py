@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sxdiff.model import FormatError, LimitError, Span, text_of
 
 FLAG_REF = 0x80
+REFERENCE = ord("r")
 MOST_BYTES = 256 << 20
 DEEPEST = 2000
 """MAX_MARSHAL_STACK_DEPTH of marshal.c."""
@@ -158,7 +159,8 @@ class Reader:
 
     def _opened(self, item: Item) -> _Open:
         """What is still to be read of an object that has just started."""
-        count, names = 1, ()
+        count = 1
+        names: tuple[str, ...] = ()
         if item.type == "c":
             count, names = len(self._fields), self._fields
         elif item.type == ":":
@@ -175,13 +177,23 @@ class Reader:
     def _start(self, at: int) -> Item:
         """The object whose type byte lies at `at`: whole, or with all that goes before its
         elements and `OPEN` as its end."""
-        byte = self._bytes(at, 1)[0]
+        data = self._data
+        if at >= len(data):
+            raise FormatError("marshalled object ends early", at)
+        byte = data[at]
+        if byte == REFERENCE:  # every second object: no more calls than it needs
+            return self._reference(at)
         kind = chr(byte & ~FLAG_REF)
-        item = Item(kind, byte >= FLAG_REF, at, at + 1)
+        item = Item(kind, byte >= FLAG_REF, at, at + 1, 0, "", b"", (), NO_FIELDS)
         if byte >= FLAG_REF:
             self._known.append(item)
-        if kind == "r":
-            self._reference(item)
+        if kind in "zZ" and at + 1 < len(data):
+            item.body = at + 2
+            item.end = end = at + 2 + data[at + 1]
+            item.raw = raw = data[at + 2 : end]
+            if end > len(data):
+                raise FormatError(f"string ends early: {data[at + 1]} bytes wanted", at + 2)
+            item.text = _string_text(raw)
         elif size := SIZES.get(kind):
             count = self._number(at + 1, size)
             item.body += size
@@ -221,16 +233,16 @@ class Reader:
         else:
             raise FormatError(f"no type {item.type!r} of marshalled objects", item.at)
 
-    def _reference(self, item: Item) -> None:
-        item.raw = self._bytes(item.body, 4)
-        number = int.from_bytes(item.raw, "little")
-        if number >= len(self._known):
-            raise FormatError(f"reference to object {number} of {len(self._known)}", item.at)
+    def _reference(self, at: int) -> Item:
+        raw = self._data[at + 1 : at + 5]
+        number = int.from_bytes(raw, "little")
+        if len(raw) < 4 or number >= len(self._known):
+            raise FormatError(f"reference to object {number} of {len(self._known)}", at)
         named = self._known[number]
         named.used = True
-        item.target = named.target or named
-        item.end = item.body + 4
-        item.text = item.target.text or "itself"
+        whole = named.target or named
+        text = whole.text or "itself"
+        return Item("r", False, at, at + 1, at + 5, text, raw, (), NO_FIELDS, whole)
 
     def _close(self, item: Item) -> None:
         """The text of an object whose elements are all read."""

@@ -1,11 +1,13 @@
-"""Compiled OCaml: interfaces (.cmi, .cmt), bytecode (.cmo, .cma), native descriptions (.cmx, ...).
+"""Compiled OCaml: interfaces (.cmi, .cmt), bytecode (.cmo, .cma), native descriptions (.cmx, ...)
+and programs for the bytecode's runtime.
 
 Source: OCaml's utils/config.mlp (magic numbers), file_formats/cmo_format.mli, cmi_format.ml,
-runtime/caml/intext.h and runtime/intern.c (marshalled values). All numbers are big-endian.
+runtime/intern.c, runtime/caml/intext.h (marshalled values) and exec.h (programs). All numbers
+are big-endian.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import (
@@ -58,6 +60,12 @@ BIG = Record(
     ),
 )
 HEADERS = {b"\x84\x95\xa6\xbe": SMALL, b"\x84\x95\xa6\xbf": BIG}
+SCRIPT = re.compile(rb"#![^\n]*(?:\n[^\n]*)?ocamlrun")
+PROGRAM = re.compile(rb"Caml1999X\d{3}\Z")
+TRAILER = 4 + SIZE
+NAMES = (b"PRIM", b"DLLS", b"DLPT")
+"""Sections that are lists of names."""
+MOST_SECTIONS = 1000
 MOST_VALUES = 10_000
 MOST_BYTES = 256 << 20
 
@@ -77,11 +85,15 @@ class Ocaml:
     name = "ocaml"
 
     def recognises(self, head: bytes) -> bool:
-        """A magic number of one of the kinds."""
-        return MAGIC.match(head) is not None
+        """A magic number of one of the kinds, or a script line for the runtime and bytes that are
+        no text behind it."""
+        return MAGIC.match(head) is not None or (SCRIPT.match(head) is not None and b"\0" in head)
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - reads spans only
         """In the order of the file."""
+        if blob.read(0, 2) == b"#!":
+            yield from _program(blob)
+            return
         found = MAGIC.match(blob.read(0, SIZE))
         if found is None:
             raise FormatError("no magic number", 0)
@@ -101,23 +113,73 @@ class Ocaml:
                 header = HEADERS.get(blob.read(at, 4))
             if header is None:
                 break
-            name = f"value {number}"
-            yield from header.facts(blob, at, name)
-            size = header.number(blob, at, "size")
-            at += header.size
-            yield Member(
-                name,
-                blob.part(at, size),
-                (at, size),
-                "ocaml.value",
-                inside=Listing("ocaml.value", _rows),
-            )
-            at += size
+            at = yield from _value(blob, at, header, f"value {number}")
         if blob.size - at == DIGEST:
             yield Fact("ocaml.digest", blob.read(at).hex(), (at, DIGEST), derived=True)
         elif at < blob.size:
             rest = blob.part(at, blob.size - at)
             yield Member("rest", rest, (at, rest.size), "ocaml.rest", opaque=True)
+
+
+def _value(blob: Blob, at: int, header: Record, name: str) -> Generator[Fact | Member, None, int]:
+    """A marshalled value with its header at `at`; the offset behind it."""
+    yield from header.facts(blob, at, name)
+    size = header.number(blob, at, "size")
+    at += header.size
+    rows = Listing("ocaml.value", _rows)
+    yield Member(name, blob.part(at, size), (at, size), "ocaml.value", inside=rows)
+    return at + size
+
+
+def _program(blob: Blob) -> Iterator[Fact | Member]:
+    """A program for the runtime (runtime/caml/exec.h): sections, then a table of their names and
+    sizes, their count and a magic number at the end."""
+    end = blob.size - TRAILER
+    trailer = blob.part(end, TRAILER).read()
+    if not PROGRAM.match(trailer, 4):
+        raise FormatError("no magic number of a program at the end", end + 4)
+    count = int.from_bytes(trailer[:4], "big")
+    if count > MOST_SECTIONS:
+        raise FormatError(f"{count} sections", end)
+    table = end - 8 * count
+    rows = [blob.part(place, 8).read() for place in range(table, end, 8)]
+    sizes = [int.from_bytes(row[4:], "big") for row in rows]
+    at = table - sum(sizes)
+    yield Member("start", blob.part(0, at), (0, at), "ocaml.start", opaque=True)
+    met: dict[str, int] = {}
+    for number, (row, size) in enumerate(zip(rows, sizes, strict=True)):
+        name = text_of(row[:4])
+        met[name] = met.get(name, 0) + 1
+        name = name if met[name] == 1 else f"{name} #{met[name]}"
+        place = table + 8 * number
+        yield Fact("ocaml.section", name, (place, 4), name)
+        yield Fact("ocaml.section_size", size, (place + 4, 4), name, derived=True)
+        header = HEADERS.get(blob.read(at, 4))
+        start, at = at, at + size
+        if header and header.size + header.number(blob, start, "size") == size:
+            yield from _value(blob, start, header, name)
+        elif row[:4] in NAMES:
+            names = Listing("ocaml.names", _names)
+            part = blob.part(start, size)
+            yield Member(name, part, (start, size), "ocaml.names", inside=names)
+        else:
+            part = blob.part(start, size)
+            yield Member(name, part, (start, size), "ocaml.code", opaque=True)
+    yield Fact("ocaml.sections", count, (end, 4), derived=True)
+    yield Fact("ocaml.magic", text_of(trailer[4:]), (end + 4, SIZE))
+
+
+def _names(blob: Blob) -> Iterator[Row]:
+    """Names that each end with NUL."""
+    if blob.size > MOST_BYTES:
+        raise LimitError(f"names of more than {MOST_BYTES} bytes")
+    at = 0
+    for name in blob.read().split(b"\0"):
+        size = min(len(name) + 1, blob.size - at)
+        if size:
+            # the last may lack its NUL
+            yield Row((at, size), repr(text_of(name)) + ("" if size > len(name) else " unended"))
+        at += size
 
 
 def _magic(blob: Blob, at: int) -> Fact:

@@ -162,7 +162,9 @@ def _parts(place: _Place, code: Item) -> Iterator[Fact | Member]:
             raw = place.data[field[0] : sum(field)]
             number = int.from_bytes(raw, "little", signed=True)
             shown = NUMBER_SHOWN.get(name, int)(number)
-            yield Fact(f"pyc.{name}", shown, (field[0] - base, field[1]))
+            # the table of lines around a function says where it starts
+            derived = name == "firstlineno" and code is not place.module
+            yield Fact(f"pyc.{name}", shown, (field[0] - base, field[1]), derived=derived)
         elif name in STRINGS:
             yield from _string(place, code, name, field)
         else:

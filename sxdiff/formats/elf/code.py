@@ -11,14 +11,16 @@ no-operations that it and LLVM write.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.dwarf_lines import source_of
+from sxdiff.formats.elf.functions import function_starts
 from sxdiff.formats.elf.instructions import (
     EM_386,
     EM_AARCH64,
@@ -126,6 +128,7 @@ class _Code:
         machine, order = elf.layout.machine, elf.layout.order
         self._references = References(elf, _PADDING.get((machine, order), _ZEROS))
         self._left = MOST_CODE
+        self._starts: Sequence[int] | None = None
         self._image: Image | None = None
         self._relocations: dict[int, Sequence[Relocation]] = {}
 
@@ -149,12 +152,22 @@ class _Code:
                 (at, size),
                 FORMAT,
                 opaque=True,
-                inside=Listing(FORMAT, partial(self.rows, index, extent))
-                if listed and small
-                else None,
+                inside=Listing(FORMAT, _Rows(self, index, extent)) if listed and small else None,
                 symbols=(Symbol(0, size, name),) if extent.known else (),
                 source=partial(_line, source, at) if source else None,
             )
+
+    def cuts(self, index: int, extent: Extent) -> Sequence[int]:
+        """Where functions start in an extent, as far as the table for unwinding says."""
+        layout = self._elf.layout
+        if layout.type == schema.ET_REL:
+            return ()
+        if self._starts is None:
+            self._starts = function_starts(self._elf.blob, layout)
+        first = layout.sections[index].address + extent.at
+        low = bisect_right(self._starts, first)
+        high = bisect_left(self._starts, first + extent.size)
+        return [start - first for start in self._starts[low:high]]
 
     def rows(self, index: int, extent: Extent, blob: Blob) -> Iterator[Row]:
         """The instructions of one function, whose bytes are `blob`."""
@@ -294,6 +307,28 @@ class _Code:
             return "x"
         entry = self._elf.layout.header[3]
         return "t" if entry & 1 and self._elf.layout.sections[index].name != ".plt" else "a"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a stretch of code: all, or those of some functions (`places.Partly`)."""
+
+    code: _Code
+    index: int
+    extent: Extent
+
+    def __call__(self, blob: Blob) -> Iterator[Row]:
+        return self.code.rows(self.index, self.extent, blob)
+
+    def cuts(self) -> Sequence[int]:
+        """Offsets at which rows may start anew."""
+        return self.code.cuts(self.index, self.extent)
+
+    def some(self, blob: Blob, start: int, end: int) -> Iterator[Row]:
+        """The rows of `blob`, the content from one cut to another."""
+        part = replace(self.extent, at=self.extent.at + start, size=end - start)
+        for row in self.code.rows(self.index, part, blob):
+            yield replace(row, at=(row.at[0] + start, row.at[1]))
 
 
 def _line(source: Callable[[int], str | None], start: int, at: int) -> str | None:

@@ -7,18 +7,31 @@ from the table to the code.
 
 import re
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
-from sxdiff.formats.elf.pointers import Said, placed, relocated, target
+from sxdiff.formats.elf.pointers import Said, placed, relocated, relocated_places, target
 from sxdiff.model import Blob, Listing, Row, Symbol
 
 MOST_BYTES = 2 << 20
 """Size up to which data is looked into; a larger section is compared as bytes."""
-SECTIONS = (".data", ".sdata", ".rodata", ".tdata")
+SECTIONS = (
+    ".data",
+    ".sdata",
+    ".rodata",
+    ".tdata",
+    # what the Go linker makes: values without pointers, types, the table of functions
+    ".noptrdata",
+    ".go.type",
+    ".go.itab",
+    ".go.func",
+    ".gopclntab",
+    ".itablink",
+    ".go.module",
+)
 LOWEST = 0x10000
 """No program of fixed addresses lies below it: the pages that Linux never maps."""
 NUMBER = 8
@@ -34,7 +47,7 @@ PADDING = 64
 """Zeros up to which their number is alignment, and no part of what a row says."""
 _TEXT = re.compile(
     # a short one is a text where it lies between zeros
-    rb"(?:[\t\n\x20-\x7e]{4,}|(?<![^\0])[\t\n\x20-\x7e]{1,3}(?=\0))\0{0,%d}|\0+" % PADDING
+    rb"(?:[\t\n\x20-\x7e]{4,}|(?<![^\0])[\x20-\x7e]{1,3}(?=\0))\0{0,%d}|\0+" % PADDING
 )
 _WORD = re.compile(rb"[A-Za-z0-9_]{0,32}[^A-Za-z0-9_]{0,8}")
 
@@ -124,8 +137,9 @@ def _known(
                     yield start + number * size, size, said
         return
     base = elf.layout.sections[index].address
-    known = relocated(elf)
-    for address in sorted(one for one in known if base + at <= one <= base + end - size):
+    known, places = relocated(elf), relocated_places(elf)
+    first = bisect_left(places, base + at)
+    for address in places[first : bisect_right(places, base + end - size)]:
         (value,) = struct.unpack_from(code, content, address - base)
         yield address - base, size, placed(elf, known[address], value)
 
@@ -191,9 +205,15 @@ class _Tables:
 
     def tables(self) -> Iterator[tuple[int, list[int]]]:
         """The number of each table's first word, and where its entries jump to."""
-        start = at = 0
-        while start < len(self._words):
-            at = self._end(start)
+        lowest, highest = self._code
+        start = 0
+        while start <= len(self._words) - FEWEST:
+            base = self._address + start * self._size
+            jumps = [
+                word != 0 and lowest <= base + word < highest
+                for word in self._words[start : start + FEWEST]
+            ]
+            at = self._end(start) if all(jumps) else start
             if at - start < FEWEST:
                 start += 1
                 continue

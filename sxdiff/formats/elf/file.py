@@ -119,7 +119,8 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
             told: str | int = schema.shown(field, value, layout.machine)
             derived = field.derived
             if field.name in ("sh_size", "sh_addralign") and not section.has_content:
-                derived = False  # no content to follow from: .bss
+                # no content to follow from: .bss
+                derived = section.name == ".relro_padding"
             if field.name == "sh_link":
                 told = _section_name(layout, value, value)
             if field.name == "sh_info":

@@ -5,7 +5,7 @@ Table".
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias, cast
 
@@ -16,7 +16,7 @@ from sxdiff.model import Blob, FormatError, Listing, Row
 MOST_BYTES = 4 << 20
 MOST_RELOCATIONS = 16 << 20
 """Bytes of a table of relocations that is read for what it says of data."""
-KEPT = "elf.relocated"
+KEPT, KEPT_PLACES = "elf.relocated", "elf.relocated.places"
 
 Relocated: TypeAlias = tuple[str, int | None]
 Said: TypeAlias = tuple[str, tuple[tuple[str, int], ...]]
@@ -116,6 +116,14 @@ def relocated(elf: ElfFile) -> Mapping[int, Relocated]:
     return cast("Mapping[int, Relocated]", known)
 
 
+def relocated_places(elf: ElfFile) -> Sequence[int]:
+    """The addresses that `relocated` knows, sorted."""
+    known = elf.kept.get(KEPT_PLACES)
+    if known is None:
+        known = elf.kept[KEPT_PLACES] = sorted(relocated(elf))
+    return cast("Sequence[int]", known)
+
+
 def _relocated(elf: ElfFile, section: Section) -> Iterator[tuple[int, Relocated]]:
     layout = elf.layout
     if not section.flags & schema.SHF_ALLOC or section.size > MOST_RELOCATIONS:
@@ -169,7 +177,11 @@ def placed(elf: ElfFile, found: Relocated, stored: int) -> Said:
     """
     name, addend = found
     value = stored if addend is None else addend
-    rest = "" if addend is None or stored in (0, addend) else f" over {stored:#x}"
+    rest = ""
+    if addend is not None and stored not in (0, addend):
+        # a slot jumps back to its stub until the symbol is looked up
+        place = elf.place_of(stored)
+        rest = f" over {place[0].name if place else hex(stored)}"
     if name:
         return f"-> {name}" + (f"{value:+#x}" if value else "") + rest, ()
     text, refers = target(elf, value)
@@ -189,6 +201,10 @@ def target(elf: ElfFile, address: int) -> tuple[str, tuple[tuple[str, int], ...]
         return "", ()
     section, at = place
     name = elf.name_at(address)
+    inner = bool(name) and "+" in str(name) and not section.flags & schema.SHF_EXECINSTR
+    if name and inner and section.has_content:
+        # what lies before it in the same object may have grown
+        return f"-> in {name.rpartition('+')[0]}", ((section.name, at),)
     if name:
         return f"-> {name}", ()
     if section.flags & schema.SHF_EXECINSTR:

@@ -34,6 +34,8 @@ MOST = 1 << 20
 """Symbols or relocations of one table that are read; of a larger one, none."""
 SLOT_BYTES = 1 << 20
 """Size up to which a table of addresses or of stubs is read."""
+WINDOW = 256 << 10
+"""Bytes of code that are read at once to look for padding."""
 SHF_ALLOC, SHF_EXECINSTR = 0x2, 0x4
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 0, 1, 2, 10
 HASH = re.compile(r"17h[0-9a-f]{16}E$")
@@ -97,6 +99,7 @@ class References:
         self._extents: dict[int, Sequence[Extent]] = {}
         self._objects: dict[int, tuple[Sequence[int], Sequence[RawSymbol]]] = {}
         self._words: dict[int, bytes] = {}
+        self._window = 0, b""
         self._marks: dict[int, Sequence[tuple[int, str]]] = {}
         spans = [
             (section.address, section.address + section.size, index)
@@ -227,10 +230,20 @@ class References:
 
     def _between(self, section: Section, start: int, end: int, before: str) -> Extent:
         """What lies between two functions: padding, then perhaps code without a name."""
-        data = self._elf.content(section).read(start, end - start)
+        data = self._near(section, start, end)
         found = self._padding.match(data)
         padding = found.end() if found else 0
         return Extent(start + padding, len(data) - padding, f"after {before}", False, padding)
+
+    def _near(self, section: Section, start: int, end: int) -> bytes:
+        """Bytes of a section; those of a short span are read with what lies behind it."""
+        first, data = self._window
+        at = section.offset + start
+        if not first <= at <= section.offset + end <= first + len(data):
+            span = min(max(end - start, WINDOW), section.size - start)
+            first, data = at, self._elf.content(section).read(start, span)
+            self._window = first, data
+        return data[at - first : at - first + end - start]
 
     def relocations(self, index: int) -> Sequence[Relocation]:
         """The relocations of a relocatable file's section `index`, in order of their places."""
@@ -240,7 +253,10 @@ class References:
                 out += self._relocations(section)
         return sorted(out, key=lambda one: one.at)
 
-    def _relocations(self, section: Section) -> Iterable[Relocation]:
+    def _relocations(
+        self, section: Section, only: Sequence[tuple[int, int]] = ()
+    ) -> Iterable[Relocation]:
+        """The rows of a table; those without a symbol, where asked, `only` in some places."""
         linked = section.link
         rela = section.type == schema.SHT_RELA
         wide = self.layout.width == 64
@@ -260,6 +276,8 @@ class References:
         for at, info, *rest in row.iter_unpack(data[: len(data) - len(data) % row.size]):
             # MIPS has its own order of the parts of r_info
             number = info & 0xFFFFFFFF if little_mips else info >> (32 if wide else 8)
+            if only and not number and not any(start <= at < end for start, end in only):
+                continue
             symbol = symbols[number] if 0 < number < len(symbols) else none
             yield Relocation(at, symbol, rest[0] if rest else None)
 
@@ -272,12 +290,18 @@ class References:
 
     @cached_property
     def _slots(self) -> Mapping[int, Relocation]:
-        """The relocations of an executable's data, by address."""
+        """The relocations of an executable's data, by address: those of a symbol, and of slots
+        of the global offset table."""
+        tables = [
+            (section.address, section.address + section.size)
+            for section in self.layout.sections
+            if section.name.startswith(".got")
+        ]
         return {
             one.at: one
             for section in self.layout.sections
             if section.type in (schema.SHT_REL, schema.SHT_RELA) and section.flags & SHF_ALLOC
-            for one in self._relocations(section)
+            for one in self._relocations(section, tables)
         }
 
     @cached_property

@@ -37,7 +37,9 @@ def string_table(elf: ElfFile, index: int) -> Listing | None:
     if section.size > MOST_BYTES or section.type == schema.SHT_NOBITS:
         return None
     kind = BY_NAME.get(section.name)
-    merged = section.flags & schema.SHF_STRINGS and section.entry_size <= 1
+    # lld keeps the flags of what it has merged, although numbers lie there too
+    linked = elf.layout.type != schema.ET_REL and section.name == ".rodata"
+    merged = not linked and section.flags & schema.SHF_STRINGS and section.entry_size <= 1
     if kind is None and (section.type == schema.SHT_STRTAB or merged):
         kind = "elf.strings"
     aligned = merged and section.row[8] > 1

@@ -563,6 +563,17 @@ class _Image:
         blob = self._blob.part(section.offset, section.size)
         at = int(self._directories[EXPORT]["address"]) - section.address
         yield from self._stamped(EXPORTS.facts(blob, at, "export"))
+        start = EXPORTS.number(blob, at, "entries_address") - section.address
+        size = 4 * EXPORTS.number(blob, at, "entries")
+        if at + EXPORTS.size <= start and start + size <= blob.size:
+            rows = Listing("pe.exports", self._export_rows)
+            part = blob.part(start, size)
+            yield Member("export addresses", part, (start, size), "pe.exports", inside=rows)
+
+    def _export_rows(self, blob: Blob) -> Iterator[Row]:
+        """Addresses of what is exported, by their ordinals."""
+        for number, (address,) in enumerate(struct.iter_unpack("<I", blob.read())):
+            yield Row((4 * number, 4), f"export {number}", (self._place(address),))
 
     def _debug(self, section: Section) -> Iterator[Part]:
         """The directory's entries in this section, and what entries point at in it."""

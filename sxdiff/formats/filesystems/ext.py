@@ -311,6 +311,8 @@ class _Image:
             raise FormatError("superblock that cannot be", START)
         incompatible = value("incompatible_features")
         self.descriptor_size = max(32, value("descriptor_size")) if incompatible & BIG else 32
+        if self.descriptor_size > self.block_size:
+            raise FormatError("group descriptor larger than a block", START + 254)
         blocks = value("blocks") | (value("blocks_high") << 32 if incompatible & BIG else 0)
         self.blocks = min(blocks, -(-blob.size // self.block_size))
         self.groups = -(-(blocks - self.first) // self.group_blocks)

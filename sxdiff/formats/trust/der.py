@@ -50,6 +50,7 @@ _OLD_PBE = ("1.2.840.113549.1.5.", "1.2.840.113549.1.12.1.")
 _TIMES = (UTC_TIME, GENERALIZED_TIME)
 _SECRETS = frozenset({"keyBag", "secretBag", "challengePassword"})
 """What is told by its digest, wherever it is met."""
+_VISIBLE = re.compile(rb"[!-~]{3,}")
 _PRINTABLE = re.compile(rb"[!-~]{3,100}")
 _UTC_TIME = re.compile(rb"\d{12}Z")
 _GENERALIZED_TIME = re.compile(rb"\d{14}Z")
@@ -257,7 +258,7 @@ def _longer(data: bytes) -> bool:
 
 def _words(data: bytes) -> str:
     """ASCII as it is (a host name in a GeneralName), other bytes as hex digits."""
-    if len(data) > 2 and all(0x20 < byte < 0x7F for byte in data):
+    if _VISIBLE.fullmatch(data):
         return data.decode("ascii")
     return data.hex()
 
@@ -338,7 +339,11 @@ class Tree:
         return ""
 
     def _is_secret(self, one: Element) -> bool:
-        return one.constructed and (self.label(one) in _SECRETS or is_private_key(self.raw, one))
+        if not one.constructed:
+            return False
+        # a value that starts with a number has no name
+        named = self.raw[one.content : one.content + 1] != bytes([INTEGER])
+        return (named and self.label(one) in _SECRETS) or is_private_key(self.raw, one)
 
     def _only(self, one: Element) -> Element | None:
         found = element(self.raw, one.content, one.end) if one.content < one.end else None

@@ -80,7 +80,7 @@ _WORDS: tuple[tuple[tuple[bytes, ...], bytes, str], ...] = (
         (b"$",),
         (
             rb"\$(?:[15-7]|g?y|md5|sha1|apr1|2[abxy]?|argon2[id]{1,2}|scrypt)\$"
-            rb"[./A-Za-z0-9,=+-]{1,64}\$[!-9;-~]{16,}"
+            rb"(?:[./A-Za-z0-9,=+-]{1,64}\$){1,3}[./A-Za-z0-9+=-]{16}[!-9;-~]*"
         ),
         PASSWORD,
     ),
@@ -110,7 +110,7 @@ _WORDS: tuple[tuple[tuple[bytes, ...], bytes, str], ...] = (
     ),
     (
         (b"gh", b"github_pat_"),
-        rb"(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{20,}",
+        rb"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
         "GitHub token",
     ),
     ((b"glpat-",), rb"glpat-[A-Za-z0-9_-]{16,}", "GitLab token"),

@@ -26,6 +26,7 @@ ROOTS = {
     "luac-5.3": [("luac.constants", ("main", "function 1", "constants"))],
     "ocaml": [("ocaml.value", ("value 1",))],
     "ocaml-native": [("ocaml.value", ("value 1",))],
+    "ocaml-program": [("ocaml.value", ("DATA",))],
     "haskell_interface": [("haskell_interface.content", ("interface",))],
 }
 
@@ -52,13 +53,28 @@ def test_a_body_of_another_size_in_bitcode(look: Look, tmp_path: Path) -> None:
     """Sizes and places that follow from it are no roots."""
     want("clang")
     for side, sign in (("a", "/ 7"), ("b", "/ 9 * h(5)")):
-        text = f"int h(int);\nint f(int a) {{ return a + 1; }}\nint g(int a) {{ return h(a) {sign}; }}\n"
+        text = "int h(int);\nint f(int a) { return a + 1; }\n"
+        text += f"int g(int a) {{ return h(a) {sign}; }}\n"
         (tmp_path / "m.c").write_text(text, encoding="utf-8")
         run("clang", "-O1", "-emit-llvm", "-c", "m.c", "-o", f"{side}.bc", cwd=tmp_path)
     roots = told(look(tmp_path / "a.bc", tmp_path / "b.bc"))
     assert {(kind, where) for kind, where, *_ in roots} == {
         ("llvm_bitcode.function", ("module", "function g"))
     }
+
+
+def test_a_program_for_ocamls_runtime(look: Look, tmp_path: Path) -> None:
+    want("ocamlc")
+    for side, word in (("a", "hello"), ("b", "world!")):
+        (tmp_path / "o.ml").write_text(f'let () = print_string "{word}"\n', encoding="utf-8")
+        run("ocamlc", "-o", f"{side}.byte", "o.ml", cwd=tmp_path)
+    a, b = tmp_path / "a.byte", tmp_path / "b.byte"
+    roots = told(look(a, b))
+    assert roots == [("ocaml.value", ("DATA",), "'hello'", "'world!'")]
+    assert sniff(b"#!/usr/bin/ocamlrun\nbut a text\n", 31) is None
+    data = a.read_bytes()
+    for at in (*range(40), *range(len(data) - 120, len(data))):
+        flipped(look, data, at)
 
 
 def test_a_line_more_in_java_moves_lines_only(look: Look, tmp_path: Path) -> None:

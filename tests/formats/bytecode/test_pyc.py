@@ -98,6 +98,17 @@ def test_an_instruction_in_a_method(look: Look, tmp_path: Path, python: str) -> 
     assert "lambda" in roots[0][1][-2]
 
 
+def test_a_line_more_moves_what_is_below(look: Look, tmp_path: Path, python: str) -> None:
+    a = compiled(python, tmp_path)
+    b = compiled(python, tmp_path, SOURCE.replace("import os", "\nimport os"))
+    minor = int(python.rpartition(".")[2])
+    table = "linetable" if minor >= 10 else "lnotab"
+    wanted = {("pyc.source_size", ()), (f"pyc.{table}", ("<module>", table))}
+    if minor >= 13:  # a class has its line as __firstlineno__
+        wanted.add(("pyc.consts", ("<module>", "Thing", "consts")))
+    assert {(kind, where) for kind, where, *_ in told(look(a, b))} == wanted
+
+
 def test_a_name_in_a_function(look: Look, tmp_path: Path, python: str) -> None:
     a = compiled(python, tmp_path)
     b = compiled(python, tmp_path, SOURCE.replace("ValueError", "IndexError"))
