@@ -119,15 +119,23 @@ def _without(change: Change, moved: Sequence[tuple[int, int]]) -> Iterator[Chang
 def _padding_apart(one: _Side, two: _Side, changes: Iterable[Change]) -> Iterator[Change]:
     """Changes without the padding at their ends, which is one of its own."""
     for a0, a1, b0, b1 in changes:
-        end_a, end_b = a1, b1
-        while end_a > a0 and one.rows[end_a - 1].text == PADDING:
-            end_a -= 1
-        while end_b > b0 and two.rows[end_b - 1].text == PADDING:
-            end_b -= 1
-        if (end_a, end_b) != (a0, b0):
-            yield a0, end_a, b0, end_b
-        if (end_a, end_b) != (a1, b1):
-            yield end_a, a1, end_b, b1
+        start_a, end_a = _unpadded(one.rows, a0, a1)
+        start_b, end_b = _unpadded(two.rows, b0, b1)
+        pieces = (
+            (a0, start_a, b0, start_b),
+            (start_a, end_a, start_b, end_b),
+            (end_a, a1, end_b, b1),
+        )
+        yield from (one for one in pieces if one[0] < one[1] or one[2] < one[3])
+
+
+def _unpadded(rows: Sequence[Row], start: int, end: int) -> tuple[int, int]:
+    """Where the rows that are no padding start and end."""
+    while start < end and rows[end - 1].text == PADDING:
+        end -= 1
+    while start < end and rows[start].text == PADDING:
+        start += 1
+    return start, end
 
 
 def _is_padding(one: _Side, two: _Side, change: Change) -> bool:

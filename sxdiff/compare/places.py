@@ -235,13 +235,14 @@ def _partly(a: Blob, b: Blob, left: Member, right: Member) -> tuple[list[Row], l
     if sum(end - start for start, end in wanted) * 2 > a.size:
         return None
     out: tuple[list[Row], list[Row]] = [], []
-    for rows, known, blob in ((out[0], one, a), (out[1], two, b)):
-        at = 0
+    for side, known, blob in ((0, one, a), (1, two, b)):
+        rows, at = out[side], 0
         for start, end in (*wanted, (a.size, a.size)):
             if start > at:
                 rows.append(Row((at, start - at), "equal on both sides"))
             part = blob.part(start, end - start)
-            rows += _without_gaps(part, known.some(part, start, end), start) if end > start else ()
+            if end > start:
+                out[side].extend(_without_gaps(part, known.some(part, start, end), start))
             at = end
     return out
 
@@ -335,9 +336,10 @@ class Aligned:
             return False
         row_a, row_b = self._row(0, at_a)[0], self._row(1, at_b)[0]
         bound_a, bound_b = self._bound
-        if bound_a.setdefault(row_a, row_b) != row_b:
+        if bound_a.get(row_a, row_b) != row_b or bound_b.get(row_b, row_a) != row_a:
             return False
-        return bound_b.setdefault(row_b, row_a) == row_a
+        bound_a[row_a], bound_b[row_b] = row_b, row_a
+        return True
 
     def bind(self, texts: Callable[[int, int], bytes]) -> None:
         """Find the texts that changed and moved at once: taken away at one place, and brought

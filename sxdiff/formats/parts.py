@@ -2,18 +2,27 @@
 of its stream, so that checksums and offsets beside it are told as its consequences.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import TypeVar
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.record import Record
 from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Listing, Member, Row, Span
 
+T = TypeVar("T")
 Parts = Iterable[Fact | Member]
 LONGEST_NAME = 200
 """Characters of a name that a file chose."""
 AGAIN, MOST_READ, COST = 64, 4 << 30, 16
 """How often a `Reader` may read all its bytes, how much in all, and what one reading counts."""
+
+
+def of_magic(magics: Mapping[bytes, T], magic: bytes) -> T:
+    """What a magic number stands for. Raises `FormatError` where it is none of `magics`."""
+    if magic not in magics:
+        raise FormatError("no magic number", 0)
+    return magics[magic]
 
 
 class Names:

@@ -4,6 +4,7 @@ Started by the pool as an isolated interpreter with SPOOL and PREFIX. Everything
 image holds runs here; the parent survives whatever happens to it. No pickle goes either way.
 """
 
+import gc
 import json
 import os
 import resource
@@ -24,6 +25,8 @@ def main() -> None:
     most = ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, ADDRESS_SPACE)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     sys.setrecursionlimit(2000)
+    # a description makes many small objects and no cycles: rarer collections save a third
+    gc.set_threshold(100_000, 50, 50)
     # the protocol has standard output to itself: a stray print must not break it
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

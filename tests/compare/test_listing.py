@@ -7,9 +7,10 @@ import pytest
 
 from sxdiff.compare import listing
 from sxdiff.compare.places import Places
-from sxdiff.model import Blob, Difference, FormatError, Listing, Member, Row, Symbol
+from sxdiff.model import Blob, Difference, FormatError, LimitError, Listing, Member, Row, Symbol
 
 Strings = tuple[bytes, bytes]
+Pair = tuple[Member, Member]
 
 
 def blob(folder: Path, name: str, data: bytes) -> Blob:
@@ -112,3 +113,116 @@ def test_places_by_symbols(tmp_path: Path) -> None:
     assert places.same(".data", 3, 35)
     assert not places.same(".data", 3, 3)
     assert places.same(".data", 20, 4)
+
+
+def texts(folder: Path, *sides: bytes) -> tuple[Places, Pair]:
+    """The places of two listings of strings, a row each; of NULs, padding."""
+
+    def rows(content: Blob) -> Iterable[Row]:
+        at = 0
+        for one in content.read().split(b"\0")[:-1]:
+            yield Row((at, len(one) + 1), one.decode() or "padding")
+            at += len(one) + 1
+
+    left, right = (
+        Member(".text", blob(folder, f"texts {number}", data), inside=Listing("toy", rows))
+        for number, data in enumerate(sides)
+    )
+    return Places([(left, right)], _stored), (left, right)
+
+
+def found_in(places: Places, members: Pair) -> list[Difference]:
+    left, right = members
+    return listing.differences(_stored(left), _stored(right), left, right, places, (0, 0))
+
+
+def test_a_text_that_changed_and_moved_is_one(tmp_path: Path) -> None:
+    a = b"2026-01-01\0one\0two\0three\0"
+    b = b"one\0two\0three\0" + b"2026-01-01 and more\0"
+    places, members = texts(tmp_path, a, b)
+    assert said(found_in(places, members)) == [("toy", "2026-01-01", "2026-01-01 and more", False)]
+    assert places.same(".text", 0, 14)
+    assert places.same(".text", 11, 0)  # "one" is where it was, between others
+    assert not places.same(".text", 11, 4)
+
+
+def test_texts_that_have_nothing_in_common_are_two(tmp_path: Path) -> None:
+    """Of two that are gone and two that came; but what pointed at one may point at the other."""
+    a = b"a first text\0some other\0one\0two\0"
+    places, members = texts(tmp_path, a, b"one\0two\0nothing alike\0at all\0")
+    found = found_in(places, members)
+    assert [(kind, derived) for kind, _, _, derived in said(found)] == [("toy", False)] * 2
+    assert places.same(".text", 0, 8)
+    assert not places.same(".text", 13, 8)  # it has taken the place of another
+    assert places.same(".text", 13, 22)
+
+
+def test_padding_that_comes_is_a_consequence(tmp_path: Path) -> None:
+    places, members = texts(tmp_path, b"one\0two\0", b"one\0\0\0two!\0")
+    found = said(found_in(places, members))
+    assert ("toy.padding", "", "padding\npadding", True) in found
+
+
+def test_another_order_whatever_padding_lies_between(tmp_path: Path) -> None:
+    places, members = texts(tmp_path, b"one\0\0two\0three\0", b"two\0three\0one\0")
+    ((kind, before, after, derived),) = said(found_in(places, members))
+    assert (kind, derived) == ("toy.order", False)
+    assert (before, after) == ("one\npadding\ntwo\nthree", "two\nthree\none")
+
+
+def test_places_in_members_of_other_names(tmp_path: Path) -> None:
+    """A text that moved to a member that only one side has, or to one where it is too."""
+    places, _ = texts(tmp_path, b"gone\0stays\0", b"stays\0")
+    assert places.alike((".text", 0), ("new", 0))
+    assert places.alike((".text", 5), (".text", 0))
+
+
+def large(seed: int, changed: int = -1) -> bytes:
+    """As many pieces as make a large content, other ones for each seed."""
+    pieces = [b"%d piece %d" % (seed, number) for number in range(30_000)]
+    if changed >= 0:
+        pieces[changed] = pieces[changed].replace(b"piece", b"PIECE")
+    return b"".join(one + b"\0" for one in pieces)
+
+
+def test_strangers_are_not_aligned(tmp_path: Path) -> None:
+    places, members = texts(tmp_path, large(1), large(2))
+    with pytest.raises(LimitError, match="in both"):
+        places.aligned(*members)
+    places, members = texts(tmp_path, large(1), large(1, 777))
+    ((kind, before, _, _),) = said(found_in(places, members))
+    assert (kind, before) == ("toy", "1 piece 777")
+
+
+class Parts:
+    """Rows of one byte each, cut every 1,000 bytes; counts what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def __call__(self, content: Blob) -> Iterable[Row]:
+        raise AssertionError(f"asked for all rows of {content.size} bytes")
+
+    def cuts(self) -> list[int]:
+        return list(range(1000, 500_000, 1000))
+
+    def some(self, content: Blob, start: int, end: int) -> Iterable[Row]:
+        self.asked.append((start, end))
+        assert content.size == end - start
+        for at, byte in enumerate(content.read()):
+            yield Row((start + at, 1), f"row {byte}")
+
+
+def test_a_large_content_is_asked_for_what_differs(tmp_path: Path) -> None:
+    data = bytes(range(250)) * 2000
+    other = bytearray(data)
+    other[123_456] ^= 1
+    rows = Parts(), Parts()
+    left, right = (
+        Member("m", blob(tmp_path, f"part {number}", side), inside=Listing("toy", rows[number]))
+        for number, side in enumerate((data, bytes(other)))
+    )
+    (found,) = found_in(Places([(left, right)], _stored), (left, right))
+    assert found.a
+    assert (found.a.value, found.a.at) == (f"row {data[123_456]}", (123_456, 1))
+    assert rows[0].asked == rows[1].asked == [(123_000, 124_000)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, of_magic, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member
 
@@ -68,7 +68,7 @@ class Gdbm:
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - its own bounds
         """Header, pairs, blocks."""
         data = whole(blob, MOST)
-        kind = MAGICS[data[:4]]
+        kind = of_magic(MAGICS, data[:4])
         header = _header(kind)
         yield record_part("gdbm", "header", blob, 0, header)
         yield lines_part("gdbm.pair", "pairs", partial(_pairs, Reader(data, kind.order), kind))

@@ -7,7 +7,7 @@ dependent segments of minor revision 1 (told as bytes only).
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Names, Parts, Reader, packed, part, whole
+from sxdiff.formats.parts import Names, Parts, Reader, of_magic, packed, part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span, text_of
 
@@ -39,7 +39,7 @@ class GettextMo:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - its own bounds
         """Header, messages, then the tables that say where they lie."""
-        order = MAGICS[blob.part(0, 4).read()]
+        order = of_magic(MAGICS, blob.part(0, 4).read())
         header = Record("gettext_mo", order, FIELDS)
         yield from header.facts(blob, 0)
         reader = Reader(whole(blob, MOST), order)

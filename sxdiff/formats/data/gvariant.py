@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from functools import partial
 
-from sxdiff.formats.parts import Reader, line_text, lines_part, packed, record_part, whole
+from sxdiff.formats.parts import Reader, line_text, lines_part, of_magic, packed, record_part, whole
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
 
@@ -32,7 +32,7 @@ class Gvariant:
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - its own bounds
         """Header, keys, all behind the header as one digest: hash buckets, key and value pool."""
         data = whole(blob, MOST)
-        order = MAGICS[data[:8]]
+        order = of_magic(MAGICS, data[:8])
         header = Record(
             "gvariant",
             order,

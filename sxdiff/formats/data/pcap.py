@@ -6,7 +6,7 @@ draft-ietf-opsawg-pcapng, 3.1 "General Block Structure".
 
 from collections.abc import Iterator
 
-from sxdiff.formats.parts import bytes_part, record_part
+from sxdiff.formats.parts import bytes_part, of_magic, record_part
 from sxdiff.formats.record import Field, Record, hexadecimal, utc
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member
 
@@ -39,7 +39,7 @@ class Pcap:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - spans only
         """Packets by number; one that is cut off is told as bytes."""
-        order = MAGICS[blob.part(0, 4).read()]
+        order = of_magic(MAGICS, blob.part(0, 4).read())
         yield record_part("pcap", "header", blob, 0, _header(order))
         packet = _packet(order)
         at, number = 24, 1

@@ -27,6 +27,8 @@ class RRds:
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - spans only
         """The header; all numbers are big-endian."""
         at = blob.read(0, 16).find(b"X\n")
+        if at < 0:
+            raise FormatError("no magic number", 0)
         if at:
             yield Fact("r_rds.magic", text_of(blob.read(0, at)), (0, at))
         yield Fact("r_rds.format", text_of(blob.part(at, 2).read()), (at, 2))
