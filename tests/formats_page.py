@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fixtures.recipes.formats import folders, format_of, sides
-from sxdiff import formats
+from sxdiff.formats import catalogue
 from sxdiff.model import Blob, Fact, Format, Inside, Limits, Member
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
@@ -34,7 +34,7 @@ _TITLES = {"elf": "ELF", "bytecode": "Byte code", "documents": "Documents and pi
 def page() -> str:
     """The whole page."""
     families: dict[str, list[Format]] = {}
-    for known in formats.FORMATS:
+    for known in catalogue.FORMATS:
         families.setdefault(_family(known), []).append(known)
     parts = [HEAD]
     for family, all_known in sorted(families.items()):
@@ -42,7 +42,7 @@ def page() -> str:
         parts += [_entry(known) for known in sorted(all_known, key=lambda one: one.name)]
         parts.append("\n")
     parts.append(TEXTS.lstrip())
-    parts += [_entry(known) for known in sorted(formats.TEXTS, key=lambda one: one.name)]
+    parts += [_entry(known) for known in sorted(catalogue.TEXTS, key=lambda one: one.name)]
     return "".join(parts)
 
 

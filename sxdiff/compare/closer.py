@@ -17,7 +17,7 @@ from sxdiff.compare.pair import Pairing, Part, differ, emptied, is_packed, pair
 from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
 from sxdiff.compare.untold import KIND as UNTOLD
-from sxdiff.formats import CONTENT, HEAD, STREAMS, sniff, sniff_text
+from sxdiff.formats.catalogue import CONTENT, HEAD, STREAMS, sniff, sniff_text
 from sxdiff.formats.signatures import signature
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import folders, format_of, sides
-from sxdiff.formats import FORMATS, TEXTS
+from sxdiff.formats.catalogue import FORMATS, TEXTS
 from sxdiff.model import Difference, Node
 from tests.look import Look, differences, looking
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sxdiff.formats import sniff
+from sxdiff.formats.catalogue import sniff
 from sxdiff.formats.compression.lz4 import unpack_block
 from sxdiff.formats.compression.zlib import Zlib
 from sxdiff.model import Blob, FormatError, LimitError, Limits, Member, Node

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import ARTEFACTS, sides
-from sxdiff.formats import sniff
+from sxdiff.formats.catalogue import sniff
 from sxdiff.formats.parts import Names, Reader
 from sxdiff.model import FormatError, LimitError
 from tests.look import Look, looking, told

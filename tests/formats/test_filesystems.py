@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sxdiff.formats import HEAD, sniff
+from sxdiff.formats.catalogue import HEAD, sniff
 from sxdiff.formats.filesystems import squashfs
 from sxdiff.formats.filesystems.packed import UNPACK
 from sxdiff.formats.filesystems.tree import Paths

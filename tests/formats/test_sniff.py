@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sxdiff.formats import FORMATS, HEAD, sniff
+from sxdiff.formats.catalogue import FORMATS, HEAD, sniff
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import Blob, FormatError, Limits
 

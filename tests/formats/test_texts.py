@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sxdiff.formats import sniff_text
+from sxdiff.formats.catalogue import sniff_text
 from sxdiff.formats.texts.checksums import Checksums
 from sxdiff.formats.texts.ini import Ini
 from sxdiff.formats.texts.json import Json

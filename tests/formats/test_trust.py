@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import ARTEFACTS, sides
-from sxdiff.formats import sniff
+from sxdiff.formats.catalogue import sniff
 from sxdiff.formats.trust import der
 from sxdiff.formats.trust.private_key import MATERIAL
 from sxdiff.model import FormatError, Node, Route

@@ -92,9 +92,17 @@ def _addends(elf: ElfFile, relocations: Section, blob: Blob) -> Iterator[Row]:
         value = int.from_bytes(blob.read(at, size), layout.byteorder)
         if name.startswith("section "):
             section = name.removeprefix("section ")
-            yield Row((at, size), "-> section", ((section, value),))
+            yield Row((at, size), f"-> {holder_name(elf, section)}", ((section, value),))
         else:
             yield Row((at, size), f"-> {name}" + (f"+{value:#x}" if value else ""))
+
+
+def holder_name(elf: ElfFile, name: str) -> str:
+    """How a relocation tells a section. Of texts only that they are some: one that gets longer
+    is aligned otherwise, and so lies in another section."""
+    section = elf.named(name)
+    texts = section and section.has_content and section.flags & schema.SHF_STRINGS
+    return "text" if texts else f"section {name}"
 
 
 def relocated(elf: ElfFile) -> Mapping[int, Relocated]:

@@ -11,7 +11,7 @@ from functools import partial
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile, Section
-from sxdiff.formats.elf.pointers import splitter, target
+from sxdiff.formats.elf.pointers import holder_name, splitter, target
 from sxdiff.formats.elf.symbols import symbol_rows
 from sxdiff.model import Blob, LimitError, Listing, Row
 
@@ -126,12 +126,12 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
                 name = names[symbol] if symbol < len(names) else f"symbol {symbol}"
                 if symbol in counted:
                     holder, value = counted[symbol]
-                    text += " -> section"
+                    text += f" -> {holder_name(elf, holder)}"
                     refers = ((holder, max(0, value + addend)),)
                 elif name.startswith("section ") and addend >= 0:
-                    # which section is part of the place: a text may move to another
-                    text += " -> section"
-                    refers = ((name.removeprefix("section "), addend),)
+                    holder = name.removeprefix("section ")
+                    text += f" -> {holder_name(elf, holder)}"
+                    refers = ((holder, addend),)
                 else:
                     text += f" -> {name}" + (f"{addend:+#x}" if addend else "")
             elif addend and not relocatable:

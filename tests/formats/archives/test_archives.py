@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import ARTEFACTS, sides
-from sxdiff.formats import sniff
 from sxdiff.formats.archives import entries
 from sxdiff.formats.archives.sevenzip import SevenZip
+from sxdiff.formats.catalogue import sniff
 from sxdiff.model import Blob, Difference, FormatError, InputError, LimitError, Limits, Member
 from tests.look import Look, differences, looking, told
 from tests.tools import run, want

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import ARTEFACTS, sides
-from sxdiff.formats import sniff
+from sxdiff.formats.catalogue import sniff
 from tests.formats.test_artefacts import flipped
 from tests.look import Look, looking, told
 from tests.tools import run, want

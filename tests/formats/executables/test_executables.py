@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes.formats import ARTEFACTS, sides
-from sxdiff.formats import sniff
+from sxdiff.formats.catalogue import sniff
 from sxdiff.formats.executables.pe import Pe
 from sxdiff.model import Blob, Fact, Inside, Limits, Listing, Member
 from tests.formats.test_artefacts import flipped
