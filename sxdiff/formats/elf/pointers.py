@@ -78,6 +78,7 @@ def _addends(elf: ElfFile, relocations: Section, blob: Blob) -> Iterator[Row]:
     table = layout.table(schema.RELOCATION)
     size = layout.width // 8
     names, split = elf.symbol_names(relocations.link), splitter(layout)
+    strings = texts(elf)
     if relocations.size > MOST_RELOCATIONS:
         return
     content = elf.content(relocations)
@@ -92,17 +93,21 @@ def _addends(elf: ElfFile, relocations: Section, blob: Blob) -> Iterator[Row]:
         value = int.from_bytes(blob.read(at, size), layout.byteorder)
         if name.startswith("section "):
             section = name.removeprefix("section ")
-            yield Row((at, size), f"-> {holder_name(elf, section)}", ((section, value),))
+            yield Row(
+                (at, size), "-> text" if section in strings else f"-> {name}", ((section, value),)
+            )
         else:
             yield Row((at, size), f"-> {name}" + (f"+{value:#x}" if value else ""))
 
 
-def holder_name(elf: ElfFile, name: str) -> str:
-    """How a relocation tells a section. Of texts only that they are some: one that gets longer
-    is aligned otherwise, and so lies in another section."""
-    section = elf.named(name)
-    texts = section and section.has_content and section.flags & schema.SHF_STRINGS
-    return "text" if texts else f"section {name}"
+def texts(elf: ElfFile) -> frozenset[str]:
+    """The names of sections of texts, which a relocation tells only as some: one that gets
+    longer is aligned otherwise, and so lies in another section."""
+    return frozenset(
+        one.name
+        for one in elf.layout.sections
+        if one.has_content and one.flags & schema.SHF_STRINGS
+    )
 
 
 def relocated(elf: ElfFile) -> Mapping[int, Relocated]:

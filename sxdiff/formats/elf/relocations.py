@@ -11,7 +11,7 @@ from functools import partial
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile, Section
-from sxdiff.formats.elf.pointers import holder_name, splitter, target
+from sxdiff.formats.elf.pointers import splitter, target, texts
 from sxdiff.formats.elf.symbols import symbol_rows
 from sxdiff.model import Blob, LimitError, Listing, Row
 
@@ -108,6 +108,7 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
     info = section.row[7]
     owner = layout.sections[info] if 0 < info < len(layout.sections) else None
     relocatable = layout.type == schema.ET_REL
+    strings = texts(elf)
     counted = _counted(elf, section.link, names) if relocatable else {}
     at = 0
     for start in range(0, count * table.size, STEP * table.size):
@@ -126,11 +127,11 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
                 name = names[symbol] if symbol < len(names) else f"symbol {symbol}"
                 if symbol in counted:
                     holder, value = counted[symbol]
-                    text += f" -> {holder_name(elf, holder)}"
+                    text += " -> text" if holder in strings else f" -> section {holder}"
                     refers = ((holder, max(0, value + addend)),)
                 elif name.startswith("section ") and addend >= 0:
                     holder = name.removeprefix("section ")
-                    text += f" -> {holder_name(elf, holder)}"
+                    text += " -> text" if holder in strings else f" -> section {holder}"
                     refers = ((holder, addend),)
                 else:
                     text += f" -> {name}" + (f"{addend:+#x}" if addend else "")
