@@ -200,6 +200,7 @@ def _told(report: Json, *, swapped: bool = False) -> Json:
         stem, dot, last = name.rpartition("_in_")
         return f"{stem}{dot}{side[last]}" if dot else name
 
+    renamed = {found["path"] for found in report["differences"] if found["kind"] == "file.renamed"}
     differences = []
     for found in report["differences"]:
         said = {
@@ -213,7 +214,7 @@ def _told(report: Json, *, swapped: bool = False) -> Json:
         }
         if found["kind"] == "layer.order":
             del said["values"]  # layers are numbered as the first side has them
-        if found["kind"] == "file.renamed":
+        if found["path"] in renamed:
             del said["where"]  # a renamed file is told where the first side has it
         differences.append(json.dumps(said, sort_keys=True))
     return {

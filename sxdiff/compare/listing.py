@@ -32,29 +32,33 @@ def differences(
     found = places.aligned(left, right, (a, b))
     one, two = _Side(a, left, found, 0, shifts[0]), _Side(b, right, found, 1, shifts[1])
     kind = one.listing.format
-    if _are_reordered(one.text.lines, two.text.lines):
-        return [_order(kind, one, two)]
-    out: list[Difference] = []
+    reordered = _are_reordered(one.text.lines, two.text.lines)
+    out: list[Difference] = [_order(kind, one, two)] if reordered else []
     padding: list[Difference] = []
     follow = _Following()
     at_a = at_b = 0
     for change in [*found.changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
         for place_a, place_b in zip(range(at_a, change[0]), range(at_b, change[2]), strict=True):
             here, there = one.bytes_of(place_a), two.bytes_of(place_b)
-            if here == there:
-                continue
             rows = one.rows[place_a], two.rows[place_b]
+            if here == there:
+                # where nothing got longer, a row that lies elsewhere has moved past another
+                if a.size == b.size and rows[0].at != rows[1].at and not reordered:
+                    follow.add(*rows, len(here))
+                continue
             if _same_places(*rows, found, places):
                 follow.add(rows[0], rows[1], differing(here, there))
             else:
                 out.append(_moved(kind, one, two, place_a, place_b))
+        at_a, at_b = change[1], change[3]
+        if reordered:
+            continue
         for part in _padding_apart(one, two, _without(change, found.moved)):
             if _is_padding(one, two, part):
                 padding.append(replace(_changed(kind, one, two, part), derived=True))
             else:
                 out.append(_changed(kind, one, two, part))
-        at_a, at_b = change[1], change[3]
-    for row_a, row_b in found.moved:
+    for row_a, row_b in () if reordered else found.moved:
         out.append(_changed(kind, one, two, (row_a, row_a + 1, row_b, row_b + 1)))
     out += [replace(each, kind=f"{kind}.padding") for each in padding]
     if follow.count:
