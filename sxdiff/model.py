@@ -191,11 +191,13 @@ class Listing:
     """A content that its container knows as a sequence of rows: compared by aligning them.
 
     `rows` gets the member's content and gives its rows in the order of their places. Bytes that
-    no row covers are rows of their own. `format` starts the kinds told (`elf.code.order`).
+    no row covers are rows of their own. `format` starts the kinds told (`elf.code.order`). Rows
+    that are `separate` (strings, not instructions) are told one by one where several differ.
     """
 
     format: str
     rows: Callable[[Blob], Iterable[Row]]
+    separate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

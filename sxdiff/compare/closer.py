@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from sxdiff.compare import lines, listing, ranges, redact
+from sxdiff.compare.consequences import MOST_ALIKE, Consequences
 from sxdiff.compare.describe import describe
-from sxdiff.compare.pair import Pairing, Part, differ, emptied, is_packed, pair
+from sxdiff.compare.pair import Pairing, Part, differ, emptied, pair
 from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
 from sxdiff.compare.untold import KIND as UNTOLD
@@ -49,8 +50,6 @@ MOST_NAMES = 64
 """Names of moved members that are told."""
 
 
-MOST_ALIKE = 3
-"""Consequences of one kind in one description that are told one by one."""
 MOST_SAME = 16
 """Facts with one change (the same values on each side) that are told one by one."""
 
@@ -267,6 +266,7 @@ class _Closer:
         problems: list[Problem] = []
         rooted = False
         places = Places(paired.members, self._stored, outer)
+        follow = Consequences()
         equal: set[str] = set()
         near = _Near()
         for left, right in paired.members:
@@ -296,14 +296,16 @@ class _Closer:
                     problem = replace(problem, resolution="compared as text")
                 problems.append(problem)
             if within is None:
-                contents += keep(_ranges(one, two, left, right, where, inner))
+                found_here = _ranges(one, two, left, right, where, inner)
+                contents += keep(each for each in found_here if not follow.take(each))
             elif isinstance(within, list):
-                contents += [replace(each, where=(*where, *each.where)) for each in within]
+                placed = (replace(each, where=(*where, *each.where)) for each in within)
+                contents += keep(each for each in placed if not follow.take(each))
             else:
                 node, inner_rooted = within
                 rooted = rooted or (inner_rooted and not left.derived)
                 nodes.append(_as_derived(node) if left.derived and right.derived else node)
-        contents = _folded(contents)
+        contents += keep(follow.told())
         contents += keep(_repacked(a, b, paired, equal, format_name, shifts))
         # contents first: where there are too many differences, headers are left out
         told = keep(_facts(a, b, paired.facts, shifts))
@@ -381,9 +383,7 @@ class _Closer:
                 rows = listing.differences(a, b, left, right, places, shifts)
                 rows = redact.redacted(a, b, rows, shifts=shifts) or rows
                 derived = left.derived and right.derived
-                return self._tally.keep(
-                    replace(row, derived=row.derived or derived) for row in rows
-                )
+                return [replace(row, derived=row.derived or derived) for row in rows]
             parts = known.parts(a), other.parts(b)
             return self._described(a, b, left.name, known.format, parts, depth + 1, shifts, places)
         except FormatError as error:
@@ -405,7 +405,7 @@ class _Closer:
             return None
         told = redact.redacted(a, b, told, margin=0) or told
         self._tally.count(more, size)
-        return self._tally.keep(_shifted_by(one, shifts) for one in told)
+        return [_shifted_by(one, shifts) for one in told]
 
     def _stored(self, member: Member) -> Blob:
         if isinstance(member.content, Blob):
@@ -507,39 +507,17 @@ def _likeness(pair: FactPair) -> Hashable:
     return some.kind, False, repr(left and left.value), repr(right and right.value)
 
 
-def _folded(found: list[Difference]) -> list[Difference]:
-    """The same differences; many consequences of one kind (rows that only moved, in each of a
-    thousand functions) are one together."""
-    alike: dict[str, list[Difference]] = {}
-    for one in found:
-        if one.derived and one.a and one.b:
-            alike.setdefault(one.kind, []).append(one)
-    many = {kind: same for kind, same in alike.items() if len(same) > MOST_ALIKE}
-    out = [one for one in found if not (one.derived and one.a and one.b and one.kind in many)]
-    for same in many.values():
-        told = [
-            _extent([one.a for one in same if one.a]),
-            _extent([one.b for one in same if one.b]),
-        ]
-        count, size = sum(one.count for one in same), sum(one.bytes for one in same)
-        out.append(replace(same[0], a=told[0], b=told[1], where=(), bytes=size, count=count))
-    return out
-
-
-def _extent(values: Sequence[Value]) -> Value:
-    """The first of several values, and the span from the first to the last of them."""
-    spans = [value.at for value in values if value.at]
-    if not spans:
-        return values[0]
-    start = min(at for at, _ in spans)
-    return replace(values[0], at=(start, max(map(sum, spans)) - start))
-
-
 def _unpacked_from(left: Member, right: Member, same: set[str]) -> bool:
     """Whether both are unpacked from streams that are equal, so that they are too."""
     if isinstance(left.content, Blob) or isinstance(right.content, Blob):
         return False
     return left.name in same or (left.name == CONTENT and "" in same)
+
+
+def _is_digest(fact: Fact) -> bool:
+    """Whether a fact stands for packed bytes, alone or as one of several streams."""
+    told = fact.value
+    return fact.derived and isinstance(told, str) and "sha256:" in told[:16]
 
 
 def _repacked(
@@ -549,7 +527,7 @@ def _repacked(
     found = [
         both
         for both in paired.facts
-        if all(fact is None or (is_packed(fact) and fact.at) for fact in both)
+        if all(fact is None or (_is_digest(fact) and fact.at) for fact in both)
         if CONTENT in equal or any(fact and fact.name in equal for fact in both)
     ]
     if not found:

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from sxdiff.compare.align import Change
 from sxdiff.compare.lines import Text, excerpt, unified
 from sxdiff.compare.places import PADDING, Aligned, Places
-from sxdiff.compare.ranges import differing
+from sxdiff.compare.ranges import differing, one_by_one
 from sxdiff.model import Blob, Difference, Listing, Member, Row, Value
 
 _PADDING = PADDING.encode() + b"\n"
@@ -51,9 +51,13 @@ def differences(
             else:
                 out.append(_moved(kind, one, two, place_a, place_b))
         at_a, at_b = change[1], change[3]
-        if reordered:
+        # the same bytes may be other rows: what is padding depends on the place
+        if reordered or one.bytes_from(*change[:2]) == two.bytes_from(*change[2:]):
             continue
-        for part in _padding_apart(one, two, _without(change, found.moved)):
+        parts = _padding_apart(one, two, _without(change, found.moved))
+        if one.listing.separate and two.listing.separate:
+            parts = (each for part in parts for each in one_by_one(part))
+        for part in parts:
             if _is_padding(one, two, part):
                 padding.append(replace(_changed(kind, one, two, part), derived=True))
             else:
@@ -88,6 +92,10 @@ class _Side:
     def bytes_of(self, place: int) -> bytes:
         at, size = self.rows[place].at
         return self.data[at : at + size]
+
+    def bytes_from(self, start: int, end: int) -> bytes:
+        """The bytes of the rows from `start` to `end`."""
+        return self.data[self.text.ends[start] : self.text.ends[end]]
 
     def source(self, place: int) -> str | None:
         if self.member.source is None or place >= len(self.rows):

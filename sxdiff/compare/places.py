@@ -21,8 +21,8 @@ from sxdiff.model import Blob, FormatError, LimitError, Listing, Member, Row, Sy
 
 MOST_ROWS = 1_000_000
 """Rows of one listing."""
-MOST_KEPT = 16
-"""Aligned listings that are kept, of those that were asked for last."""
+MOST_KEPT = 16_384
+"""Rows of aligned listings that are kept, of those that were made last."""
 LONG = 16
 """Bytes of equal rows in one stretch that are no coincidence."""
 SAMPLE = 64
@@ -86,6 +86,7 @@ class Places:
         self._outer = outer
         self._maps: dict[str, _Map] = {}
         self._aligned: dict[str, Aligned] = {}
+        self._kept = 0
 
     def same(self, name: str, at_a: int, at_b: int) -> bool:
         """Whether offset `at_a` of member `name` of a holds what `at_b` holds in b.
@@ -155,14 +156,15 @@ class Places:
         """
         known = self._aligned.get(left.name)
         if known is None:
-            if len(self._aligned) >= MOST_KEPT:
-                self._aligned.pop(next(iter(self._aligned)))
             a, b = contents or (self._stored(left), self._stored(right))
             if _are_strangers(a, b):
                 raise LimitError(f"less than {COMMON} in 100 pieces are in both")
             rows = _partly(a, b, left, right) or (rows_of(a, left), rows_of(b, right))
             known = self._aligned[left.name] = Aligned(*rows)
             known.bind(partial(_text_of_row, (a, b), known.rows))
+            self._kept += known.size
+            while self._kept > MOST_KEPT and len(self._aligned) > 1:
+                self._kept -= self._aligned.pop(next(iter(self._aligned))).size
         return known
 
 
@@ -288,6 +290,7 @@ class Aligned:
         self.rows = a, b
         self.lines = _lines(a), _lines(b)
         self.changes: list[Change] = align(*self.lines)
+        self.size = len(a) + len(b)
         self._starts = [row.at[0] for row in a], [row.at[0] for row in b]
         self._counts: tuple[Counter[bytes], Counter[bytes]] | None = None
         self._long: list[tuple[int, int, int]] | None = None

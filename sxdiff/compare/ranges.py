@@ -141,7 +141,7 @@ def _strings(a: Blob, b: Blob, head: int, tail: int) -> list[Range]:
     (ours, places_a), (theirs, places_b) = tables
     out = []
     for group in align(ours, theirs):
-        for a0, a1, b0, b1 in _one_by_one(group):
+        for a0, a1, b0, b1 in one_by_one(group):
             left, right = b"".join(ours[a0:a1]), b"".join(theirs[b0:b1])
             end = 1 if left and right else 0  # the NUL that both end with
             in_a = (places_a[a0], len(left) - end)
@@ -191,8 +191,8 @@ def string_places(a: Blob, b: Blob) -> dict[int, int] | None:
     return out
 
 
-def _one_by_one(group: Change) -> Iterator[Change]:
-    """As many strings replaced as there were: each by its own."""
+def one_by_one(group: Change) -> Iterator[Change]:
+    """As many rows or strings replaced as there were: each by its own."""
     a0, a1, b0, b1 = group
     if a1 - a0 != b1 - b0 or a1 - a0 > MOST_RANGES:
         yield group

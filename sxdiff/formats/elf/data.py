@@ -59,7 +59,7 @@ def data(elf: ElfFile, index: int) -> Listing | None:
         return None
     if section.size > MOST_BYTES or section.type == schema.SHT_NOBITS:
         return None
-    return Listing("elf.section.content", partial(_rows, elf, index))
+    return Listing("elf.section.content", partial(_rows, elf, index), separate=True)
 
 
 def _jump(elf: ElfFile, address: int) -> Said:

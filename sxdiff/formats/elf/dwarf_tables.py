@@ -20,6 +20,12 @@ from sxdiff.model import Blob, FormatError, LimitError, Listing, Row, text_of
 if TYPE_CHECKING:
     from sxdiff.formats.elf.layout import ElfFile
 
+MOST_PLACES = 256 << 10
+"""Size up to which tables of nothing but places are listed; larger ones are told as bytes that
+follow from what they point at."""
+PLACES_ONLY = frozenset(
+    {"elf.dwarf.addresses", "elf.dwarf.address_ranges", "elf.dwarf.ranges", "elf.dwarf.index"}
+)
 MOST_BYTES = 16 << 20
 """Size of a table that is listed; a larger one is compared as bytes."""
 LONGEST = 100
@@ -62,6 +68,8 @@ def inside_tables(elf: ElfFile, index: int) -> Listing | None:
     if found is None or section.size > MOST_BYTES:
         return None
     kind, rows = found
+    if kind in PLACES_ONLY and section.size > MOST_PLACES:
+        return None
     return Listing(kind, partial(_rows, elf, section.name, rows))
 
 

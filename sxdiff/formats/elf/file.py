@@ -31,10 +31,26 @@ CONSEQUENCES = frozenset(
         ".ARM.exidx",
         ".ARM.extab",
         ".shstrtab",
+        ".debug_addr",
+        ".debug_aranges",
+        ".debug_cu_index",
+        ".debug_frame",
+        ".debug_gnu_pubnames",
+        ".debug_gnu_pubtypes",
+        ".debug_loc",
+        ".debug_loclists",
+        ".debug_names",
+        ".debug_pubnames",
+        ".debug_pubtypes",
+        ".debug_ranges",
+        ".debug_rnglists",
+        ".debug_tu_index",
+        ".gdb_index",
     }
 )
 """Sections that follow from others: how to unwind the code, with an index of that; the
-sections' names, which are told with the sections."""
+sections' names, which are told with the sections; what says of code and of debugging entries
+only where they lie and which names they have (DWARF 5, 2.6.2, 2.17.3, 6.1, 6.4, 7.27)."""
 CONSEQUENT_TYPES = frozenset({schema.SHT_HASH, schema.SHT_GNU_HASH, schema.SHT_SYMTAB_SHNDX})
 """Types of the same: tables that follow from a symbol table."""
 COUNTED = frozenset(

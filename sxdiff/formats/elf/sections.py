@@ -1,6 +1,7 @@
 """Which module looks into which section. A new one is a function and its line in `TELLERS`."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -69,7 +70,7 @@ MOST_TEXT = 256 << 20
 def inside(elf: ElfFile, index: int) -> Inside | Listing | None:
     """How to look into a section; None where only its bytes can be compared."""
     told = next((told for teller in TELLERS if (told := teller(elf, index))), None)
-    return Listing(told.format, partial(_bounded, told.rows)) if isinstance(told, Listing) else told
+    return replace(told, rows=partial(_bounded, told.rows)) if isinstance(told, Listing) else told
 
 
 def _bounded(rows: Callable[[Blob], Iterable[Row]], blob: Blob) -> Iterator[Row]:

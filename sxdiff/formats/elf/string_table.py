@@ -43,7 +43,8 @@ def string_table(elf: ElfFile, index: int) -> Listing | None:
     if kind is None and (section.type == schema.SHT_STRTAB or merged):
         kind = "elf.strings"
     aligned = merged and section.row[8] > 1
-    return Listing(kind, partial(_rows, elf, section.name, bool(aligned))) if kind else None
+    rows = partial(_rows, elf, section.name, bool(aligned))
+    return Listing(kind, rows, separate=True) if kind else None
 
 
 def _rows(elf: ElfFile, name: str, aligned: bool, blob: Blob) -> Iterator[Row]:
