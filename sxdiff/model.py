@@ -235,6 +235,8 @@ class Member:
     inside: Inside | Listing | None = None
     symbols: Sequence[Symbol] | Callable[[], Sequence[Symbol]] = ()
     source: Callable[[int], str | None] | None = None
+    address: int | None = None
+    """Where the content is loaded in memory: the virtual address of its first byte."""
 
 
 class Format(Protocol):
@@ -274,6 +276,8 @@ class Value:
     size: int | None = None
     digest: str | None = None
     line: int | None = None
+    address: int | None = None
+    """The virtual address at which a program finds the first byte."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def value_to_json(value: Value) -> JsonObject:
         document["digest"] = value.digest
     if value.line is not None:
         document["line"] = value.line
+    if value.address is not None:
+        document["address"] = value.address
     return document
 
 
@@ -57,6 +59,7 @@ def value_from_json(document: object) -> Value:
         size=_optional(fields.get("size"), _integer),
         digest=_optional(fields.get("digest"), _text),
         line=_optional(fields.get("line"), _integer),
+        address=_optional(fields.get("address"), _integer),
     )
 
 

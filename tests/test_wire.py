@@ -25,6 +25,7 @@ values = st.builds(
     size=st.none() | counts,
     digest=maybe_texts,
     line=st.none() | counts,
+    address=st.none() | counts,
 )
 problems = st.builds(Problem, where=routes, kind=texts, message=texts, resolution=texts)
 differences = st.builds(

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from sxdiff.compare.align import Change
 from sxdiff.compare.lines import Text, excerpt, unified
 from sxdiff.compare.places import PADDING, Aligned, Places
-from sxdiff.compare.ranges import differing, one_by_one
+from sxdiff.compare.ranges import addressed, differing, one_by_one
 from sxdiff.model import Blob, Difference, Listing, Member, Row, Value
 
 _PADDING = PADDING.encode() + b"\n"
@@ -88,6 +88,10 @@ class _Side:
         self.shift = shift
         ends = [row.at[0] for row in self.rows] + [blob.size]
         self.text = Text(found.lines[side], ends, 1, blob, shift, numbered=False)
+
+    def value(self, start: int, end: int) -> Value:
+        """The rows from `start` to `end` as one side of a difference."""
+        return addressed(self.text.value(start, end), self.member, self.text.ends[start])
 
     def bytes_of(self, place: int) -> bytes:
         at, size = self.rows[place].at
@@ -175,7 +179,7 @@ def _order(kind: str, one: _Side, two: _Side) -> Difference:
         one.data[one.text.ends[first] : one.text.ends[lasts[0]]],
         two.data[two.text.ends[first] : two.text.ends[lasts[1]]],
     )
-    told = [side.text.value(first, last) for side, last in zip((one, two), lasts, strict=True)]
+    told = [side.value(first, last) for side, last in zip((one, two), lasts, strict=True)]
     return Difference(f"{kind}.order", told[0], told[1], bytes=size, count=1)
 
 
@@ -187,8 +191,8 @@ def _changed(kind: str, one: _Side, two: _Side, change: Change) -> Difference:
     )
     return Difference(
         kind,
-        one.text.value(a0, a1),
-        two.text.value(b0, b1),
+        one.value(a0, a1),
+        two.value(b0, b1),
         bytes=size,
         symbol=_label([*one.rows[a0:a1], *two.rows[b0:b1]]),
         source=one.source(a0) or two.source(b0),

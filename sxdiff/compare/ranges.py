@@ -7,7 +7,7 @@ exclusive or of both (as one large integer) has non-zero bytes exactly where the
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -271,14 +271,19 @@ def differences(
         symbols = symbols or (symbols_of(left), symbols_of(right))
         yield Difference(
             left.kind,
-            value(a, found.a, shifts[0], as_text),
-            value(b, found.b, shifts[1], as_text),
+            addressed(value(a, found.a, shifts[0], as_text), left, found.a[0]),
+            addressed(value(b, found.b, shifts[1], as_text), right, found.b[0]),
             where,
             found.bytes,
             symbol=_symbol(*symbols, found),
             source=_source(left, found.a[0]) or _source(right, found.b[0]),
             derived=left.derived and right.derived,
         )
+
+
+def addressed(told: Value, member: Member, at: int) -> Value:
+    """The same value with the virtual address of offset `at` of its member, if it has one."""
+    return told if member.address is None else replace(told, address=member.address + at)
 
 
 def symbols_of(member: Member) -> Sequence[Symbol]:

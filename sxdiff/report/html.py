@@ -138,6 +138,7 @@ def _sides(difference: JsonObject) -> list[JsonObject]:
         at, line, excerpt = value.get("at"), value.get("line"), value.get("excerpt")
         place = [f"line {line:,}"] if line is not None else []
         place += [f"at {at[0]:,}, {words.count(at[1], 'byte')}"] if at else []
+        place += [f"address {value['address']:#x}"] if "address" in value else []
         end = len(text) - tail
         sides.append(
             {

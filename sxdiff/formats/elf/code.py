@@ -136,6 +136,8 @@ class _Code:
         """Functions, what lies between them, and padding, of the section's content."""
         listed = knows(self._elf.layout.machine)
         source = source_of(self._elf, index)
+        linked = self._elf.layout.type != schema.ET_REL
+        base = self._elf.layout.sections[index].address if linked else None
         for extent in self._references.extents(index):
             at, size, name = extent.at, extent.size, extent.name
             if extent.padding:
@@ -155,6 +157,7 @@ class _Code:
                 inside=Listing(FORMAT, _Rows(self, index, extent)) if listed and small else None,
                 symbols=(Symbol(0, size, name),) if extent.known else (),
                 source=partial(_line, source, at) if source else None,
+                address=None if base is None else base + at,
             )
 
     def cuts(self, index: int, extent: Extent) -> Sequence[int]:

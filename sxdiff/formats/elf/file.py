@@ -163,7 +163,14 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
             derived=_follows(section),
             inside=inside(elf, index),
             symbols=partial(debug_symbols, elf, index),
+            address=address_of(layout, section),
         )
+
+
+def address_of(layout: Layout, section: Section) -> int | None:
+    """Where a section is loaded; None where it is not, or where that is left to the linker."""
+    loaded = section.flags & schema.SHF_ALLOC and layout.type != schema.ET_REL
+    return section.address if loaded else None
 
 
 def _follows(section: Section) -> bool:
