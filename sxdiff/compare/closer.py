@@ -18,6 +18,7 @@ from sxdiff.compare.renames import Lone, Sketch, matches, sketch
 from sxdiff.compare.telling import Shifts
 from sxdiff.compare.untold import KIND as UNTOLD
 from sxdiff.formats.catalogue import CONTENT, HEAD, STREAMS, sniff, sniff_text
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.signatures import signature
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
@@ -417,7 +418,7 @@ def _content(known: Format, blob: Blob, limits: Limits) -> Member:
 
 def _formats(a: Blob, b: Blob, one: str, two: str) -> Difference:
     told = [
-        Value(known, (0, blob.size), size=blob.size, digest=ranges.digest(blob))
+        Value(known, (0, blob.size), size=blob.size, digest=digest_of(blob))
         for known, blob in ((one, a), (two, b))
     ]
     return Difference("file.format", told[0], told[1], bytes=ranges.count_differing(a, b))

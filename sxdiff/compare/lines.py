@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sxdiff.compare.align import Change, align
-from sxdiff.compare.ranges import common_end, common_start, differing, digest
+from sxdiff.compare.ranges import common_end, common_start, differing
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.text import BYTES
 from sxdiff.model import Blob, Difference, LimitError, Value, text_of
 
@@ -53,7 +54,7 @@ class Text:
         if len(told) <= EXCERPT:
             return Value(told, at, line=line)
         return Value(
-            told[:EXCERPT], at, size=span[1], digest=digest(self.blob.part(*span)), line=line
+            told[:EXCERPT], at, size=span[1], digest=digest_of(self.blob.part(*span)), line=line
         )
 
 

@@ -4,7 +4,6 @@ No loop of Python's runs over bytes: chunks are compared whole, and in a chunk t
 exclusive or of both (as one large integer) has non-zero bytes exactly where they differ.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from sxdiff.compare.align import Change, align
+from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Difference, Member, Route, Symbol, Value, text_of
 
 CHUNK = 1 << 20
@@ -371,15 +371,7 @@ def value(blob: Blob, span: tuple[int, int], told_at: int = 0, as_text: bool = F
     excerpt = blob.read(start, at - start + len(shown) + (CONTEXT if whole else 0)).hex()
     if whole:
         return Value(told, (told_at + at, size), excerpt)
-    return Value(told, (told_at + at, size), excerpt, size, digest(blob.part(at, size)))
-
-
-def digest(blob: Blob) -> str:
-    """`sha256:` and the hex digest of a stream's bytes."""
-    sha256 = hashlib.sha256()
-    for at in range(0, blob.size, CHUNK):
-        sha256.update(blob.read(at, CHUNK))
-    return f"sha256:{sha256.hexdigest()}"
+    return Value(told, (told_at + at, size), excerpt, size, digest_of(blob.part(at, size)))
 
 
 def covering(symbols: Sequence[Symbol], at: int) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from sxdiff.compare.ranges import digest
+from sxdiff.formats.digest import digest_of
 from sxdiff.formats.text import UTF_16
 from sxdiff.formats.trust.secret import LONGEST_KEY, Secret, secret_as_a_whole, secrets_in
 from sxdiff.model import Blob, Difference, Node, Route, Span, Value
@@ -161,7 +161,7 @@ def _value(
     )
     told = ", ".join(kinds) or ("bytes" if size else "")
     part = blob.part(start, size)
-    return Value(told, (start + shift, size), size=size, digest=digest(part))
+    return Value(told, (start + shift, size), size=size, digest=digest_of(part))
 
 
 def masked(node: Node, *, name: bool = False) -> Node:

@@ -9,6 +9,7 @@ from sxdiff.compare import ranges
 from sxdiff.compare.consequences import MOST_ALIKE
 from sxdiff.compare.pair import Pairing, Part, differ
 from sxdiff.formats.catalogue import CONTENT
+from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Difference, Fact, Member, Scalar, Span, Value
 
 MOST_RENAMES = 1024
@@ -267,7 +268,7 @@ def join_facts(a: Blob, b: Blob, paired: Pairing, left: list[Part], right: list[
 def _signature(blob: Blob, parts: Iterable[Part]) -> Hashable:
     """What stays the same where only a name changes: contents, or what facts say without any."""
     contents = tuple(
-        (part.kind, ranges.digest(blob.part(*part.at)))
+        (part.kind, digest_of(blob.part(*part.at)))
         for part in parts
         if isinstance(part, Member) and part.at
     )
@@ -302,7 +303,7 @@ def _whole(blob: Blob, name: str, parts: Iterable[Part], shift: int) -> tuple[in
         if len(facts) == 1 and str(facts[0].value) not in name:
             told = f"{name}: {facts[0].value}"[:LONGEST]
         return size, Value(told, moved(parts[0].at, shift))
-    digest = ranges.digest(blob.part(*member.at))
+    digest = digest_of(blob.part(*member.at))
     return size, Value(name, moved(member.at, shift), size=member.at[1], digest=digest)
 
 

@@ -7,10 +7,10 @@ a document do, and needs no cross-reference table.
 """
 
 import re
-import zlib
 from collections.abc import Iterator
 from functools import partial
 
+from sxdiff.formats.compression.deflate import inflated
 from sxdiff.formats.parts import Names, Parts, bytes_part, packed, part, whole
 from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Limits, Member, Span, text_of
 
@@ -136,7 +136,7 @@ def _object(
             found = dict(_NUMBER.findall(body))
             yield Member(
                 name,
-                partial(_inflated, blob, stream, limits),
+                partial(inflated, blob, [stream], limits),
                 inside=Inside(
                     "pdf",
                     partial(
@@ -145,7 +145,7 @@ def _object(
                 ),
             )
         else:
-            yield Member(name, partial(_inflated, blob, stream, limits), kind="pdf.stream")
+            yield Member(name, partial(inflated, blob, [stream], limits), kind="pdf.stream")
         yield packed("pdf.packed", blob, stream, name)
     else:
         yield Member(name, blob.part(*stream), stream, "pdf.stream")
@@ -169,33 +169,13 @@ def _unpacks(body: bytes) -> bool:
 
 def _sound(blob: Blob, span: Span, limits: Limits) -> bool:
     try:
-        for _ in _inflated(blob, span, limits):
+        for _ in inflated(blob, [span], limits):
             pass
     except LimitError:
         raise
     except FormatError:
         return False
     return True
-
-
-def _inflated(blob: Blob, span: Span, limits: Limits) -> Iterator[bytes]:
-    inflater = zlib.decompressobj()
-    left = limits.member_bytes
-    at, size = span
-    for start in range(at, at + size, 64 << 10):
-        data = blob.read(start, min(64 << 10, at + size - start))
-        while data and not inflater.eof:
-            try:
-                chunk = inflater.decompress(data, 1 << 20)
-            except zlib.error as error:
-                raise FormatError(f"damaged stream: {error}", start) from error
-            data = inflater.unconsumed_tail
-            left -= len(chunk)
-            if left < 0:
-                raise LimitError(f"stream of more than {limits.member_bytes} bytes", at)
-            yield chunk
-    if not inflater.eof:
-        raise FormatError("stream ends early", at + size)
 
 
 def _facts(blob: Blob, start: int, size: int, streams: bool) -> Parts:

@@ -4,14 +4,14 @@ Source: PNG Specification, third edition (W3C), 5.2 signature, 5.3 chunk layout,
 ImageMagick's keywords `date:create` and `date:modify` are plain tEXt.
 """
 
-import zlib
 from collections.abc import Iterator
 from functools import partial
 
+from sxdiff.formats.compression.deflate import inflated
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.parts import Names, Parts, bytes_part, packed, part, record_part
 from sxdiff.formats.record import Field, Record, hexadecimal, named
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Span, text_of
+from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Span, text_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = named({0: "greyscale", 2: "truecolour", 3: "indexed", 4: "greyscale+alpha", 6: "rgba"})
@@ -79,7 +79,7 @@ class Png:
         if data:
             # where other chunks lie between, those IDAT chunks are parts like any other
             yield Member(
-                "pixels", partial(_unpacked, blob, data, limits), kind="png.pixels", opaque=True
+                "pixels", partial(inflated, blob, data, limits), kind="png.pixels", opaque=True
             )
             yield packed("png.idat", blob, (start, end - start), "pixels")
 
@@ -155,30 +155,9 @@ def _text(blob: Blob, kind: str, limits: Limits) -> Parts:
     span = (at, blob.size - at)
     if is_packed:
         what = "profile" if kind == "iCCP" else "text"
-        yield Member(what, partial(_unpacked, blob, [span], limits), kind=f"png.{what}")
+        yield Member(what, partial(inflated, blob, [span], limits), kind=f"png.{what}")
         yield packed(f"png.packed_{what}", blob, span, what)
     elif span[1] <= limits.header_bytes:
         yield Fact("png.text", text_of(blob.read(*span)), span)
     else:
         yield Fact("png.text", digest_of(blob.part(*span)), span)
-
-
-def _unpacked(blob: Blob, spans: list[Span], limits: Limits) -> Iterator[bytes]:
-    """The content of one zlib stream that lies in `spans`, in chunks."""
-    inflater = zlib.decompressobj()
-    left = limits.member_bytes
-    for at, size in spans:
-        for start in range(at, at + size, 64 << 10):
-            data = blob.read(start, min(64 << 10, at + size - start))
-            while data and not inflater.eof:
-                try:
-                    chunk = inflater.decompress(data, 1 << 20)
-                except zlib.error as error:
-                    raise FormatError(f"damaged pixels: {error}", start) from error
-                data = inflater.unconsumed_tail
-                left -= len(chunk)
-                if left < 0:
-                    raise LimitError(f"content of more than {limits.member_bytes} bytes", at)
-                yield chunk
-    if not inflater.eof:
-        raise FormatError("pixels end early", sum(spans[-1]))
