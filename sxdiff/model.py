@@ -281,6 +281,20 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A cause that, with the other claims of its difference, makes both sides there equal.
+
+    `a` and `b` are what varied: two times, two prefixes of a path. `needs` says what the whole
+    image must confirm before the claim stands ("" for nothing).
+    """
+
+    cause: str
+    a: str = ""
+    b: str = ""
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """The smallest told difference. `where` is relative to the `Node` that holds it.
 
@@ -288,7 +302,8 @@ class Difference:
     of what two contents have in common that are paired for it. `count` says for how many alike
     (consequences of one kind) this one stands. A `derived` difference follows from
     the differences under the routes `derived_from` (absolute), or, where that is empty, from
-    the other differences of its node.
+    the other differences of its node. `claims` are the causes that explain it, all of them
+    together; `suspect` is the cause that it looks like where none does.
     """
 
     kind: str
@@ -303,18 +318,24 @@ class Difference:
     diff: str | None = None
     derived: bool = False
     derived_from: tuple[Route, ...] = ()
-    causes: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Two sides that differ. `name` is one step of the route; the tree is the route's tree."""
+    """Two sides that differ. `name` is one step of the route; the tree is the route's tree.
+
+    `verified` says that every root in it has claims, and that both streams were seen to be equal
+    byte by byte outside of what the claims normalise and what follows from it.
+    """
 
     name: str
     format: str
     differences: tuple[Difference, ...] = ()
     nodes: tuple["Node", ...] = ()
     problems: tuple[Problem, ...] = field(default=())
+    verified: bool = False
 
 
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")

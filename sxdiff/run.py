@@ -11,6 +11,7 @@ from sxdiff.image.graph import Image, Input, PlatformImage
 from sxdiff.image.oci import open_input, pair_images, select
 from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.work.diagnosis import Diagnosis, explained
 from sxdiff.work.directories import directories_equal
 from sxdiff.work.indexes import compare_indexes, identity
 from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
@@ -69,7 +70,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
         inputs = (open_input(a, spool.new, limits), open_input(b, spool.new, limits))
         with (
             Pool(spool.directory, _jobs(options, inputs), observer, debug=options.debug) as pool,
-            ReportBuilder(spool.directory) as builder,
+            ReportBuilder(spool.directory, explained) as builder,
         ):
             reading = Reading(pool, spool)
             context = Context(pool, spool, reading, builder, limits, options.debug)
@@ -346,6 +347,7 @@ class _Run:
             met=equal_at != "nothing" and RUNGS.index(equal_at) <= RUNGS.index(require),
             platforms=self._platforms,
             files=asdict(counts),
+            diagnosis=Diagnosis(self._context.digests),
         )
 
     def _default_rung(self) -> str:

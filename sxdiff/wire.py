@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from sxdiff.model import Difference, FormatError, Node, Problem, Route, Scalar, Span, Value
+from sxdiff.model import Claim, Difference, FormatError, Node, Problem, Route, Scalar, Span, Value
 
 JsonObject: TypeAlias = dict[str, Any]
 _T = TypeVar("_T")
@@ -87,8 +87,10 @@ def difference_to_json(difference: Difference) -> JsonObject:
         document["derived"] = True
     if difference.derived_from:
         document["derived_from"] = [[*route] for route in difference.derived_from]
-    if difference.causes:
-        document["causes"] = [*difference.causes]
+    if difference.claims:
+        document["claims"] = [[one.cause, one.a, one.b, one.needs] for one in difference.claims]
+    if difference.suspect is not None:
+        document["suspect"] = difference.suspect
     return document
 
 
@@ -107,8 +109,16 @@ def difference_from_json(document: object) -> Difference:
         diff=_optional(fields.get("diff"), _text),
         derived=fields.get("derived", False) is True,
         derived_from=tuple(_texts(route) for route in _list(fields.get("derived_from", []))),
-        causes=_texts(fields.get("causes", [])),
+        claims=tuple(map(_claim, _list(fields.get("claims", [])))),
+        suspect=_optional(fields.get("suspect"), _text),
     )
+
+
+def _claim(value: object) -> Claim:
+    texts = _texts(value)
+    if len(texts) != 4:
+        raise FormatError("a claim has four texts")
+    return Claim(*texts)
 
 
 def problem_to_json(problem: Problem) -> JsonObject:
@@ -136,6 +146,8 @@ def node_to_json(node: Node) -> JsonObject:
         document["differences"] = [difference_to_json(one) for one in node.differences]
     if node.nodes:
         document["nodes"] = [node_to_json(one) for one in node.nodes]
+    if node.verified:
+        document["verified"] = True
     if node.problems:
         document["problems"] = [problem_to_json(one) for one in node.problems]
     return document
@@ -157,6 +169,7 @@ def _node(document: object) -> Node:
         differences=tuple(map(difference_from_json, _list(fields.get("differences", [])))),
         nodes=tuple(map(_node, _list(fields.get("nodes", [])))),
         problems=tuple(map(problem_from_json, _list(fields.get("problems", [])))),
+        verified=fields.get("verified", False) is True,
     )
 
 

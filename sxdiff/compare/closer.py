@@ -12,6 +12,8 @@ from typing import Protocol
 from sxdiff.compare import lines, listing, ranges, redact, telling
 from sxdiff.compare.consequences import Consequences
 from sxdiff.compare.describe import describe
+from sxdiff.compare.explain import Explainer
+from sxdiff.compare.normal import Ledger
 from sxdiff.compare.pair import Pairing, Part, emptied, pair
 from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
@@ -33,6 +35,7 @@ from sxdiff.model import (
     Node,
     Problem,
     Route,
+    Span,
     Value,
     bytes_of,
 )
@@ -94,7 +97,7 @@ def look(a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits) -> Node 
     the node (their `where` is relative to it), never exceptions.
     """
     tally = Tally(limits.file_differences)
-    node = _Closer(scratch, limits, tally).look(a, b, name)
+    node = _Closer(scratch, limits, tally, name).look(a, b, name)
     if node is None:
         return None
     node = redact.masked(node)
@@ -112,10 +115,16 @@ def look(a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits) -> Node 
 
 
 class _Closer:
-    def __init__(self, scratch: Scratch, limits: Limits, tally: Tally) -> None:
+    def __init__(self, scratch: Scratch, limits: Limits, tally: Tally, path: str) -> None:
         self._scratch = scratch
         self._limits = limits
         self._tally = tally
+        self._route: list[str] = []
+        self._path = path
+        self._ledger = Ledger()
+        self._explainer: Explainer | None = None
+        self._below: Route = ()
+        self._following = False
 
     def look(
         self, a: Blob, b: Blob, name: str, kind: str = "file.content", depth: int = 0
@@ -125,6 +134,24 @@ class _Closer:
         if not self._tally.left:  # only counted: not worth a closer look
             self._tally.count(1, ranges.count_differing(a, b))
             return Node(name, "bytes")
+        outer = self._ledger, self._explainer, self._below, self._following
+        self._below, self._following = (), False
+        if depth:
+            self._route.append(name)
+        self._ledger = Ledger()
+        self._explainer = Explainer(a, b, self._path, tuple(self._route), self._ledger)
+        try:
+            dropped = self._tally.more
+            node = self._looked(a, b, name, kind, depth)
+            whole = dropped == self._tally.more and is_explained(node)
+            return replace(node, verified=True) if whole and self._ledger.equal(a, b) else node
+        finally:
+            if depth:
+                self._route.pop()
+            self._ledger, self._explainer, self._below, self._following = outer
+
+    def _looked(self, a: Blob, b: Blob, name: str, kind: str, depth: int) -> Node:
+        """How two streams differ that are not equal."""
         one, two = sniff(a.read(0, HEAD), a.size), sniff(b.read(0, HEAD), b.size)
         if one is not two and (told := self._formats(a, b, name, one, two, depth)):
             return told
@@ -138,6 +165,7 @@ class _Closer:
             return self._stream(a, b, name, one, depth)
         except FormatError as error:
             self._tally.restore(before)
+            self._ledger.clear()
             what = "limit" if isinstance(error, LimitError) else "format"
             return self._leaf(a, b, name, kind, depth, _problem(what, f"{one.name}: {error}"))
 
@@ -158,7 +186,10 @@ class _Closer:
                 found = replace(_formats(a, b, one.name, two.name), kind="file.compression")
                 node = self.look(contents[0], contents[1], CONTENT, depth=depth + 1)
                 nodes = () if node is None else (node,)
-                return Node(name, "compression", tuple(self._tally.keep([found])), nodes)
+                if node is None or node.verified:
+                    self._ledger.replace((0, a.size), (0, b.size))
+                packing = self._told(self._tally.keep([found]), "compression")
+                return Node(name, "compression", tuple(packing), nodes)
         names = [
             known.name if known else "text" if encoding_of(blob) else None
             for known, blob in ((one, a), (two, b))
@@ -166,7 +197,7 @@ class _Closer:
         if names[0] is None or names[1] is None:
             return None
         told = _formats(a, b, names[0], names[1])
-        return Node(name, "bytes", tuple(self._tally.keep([told])))
+        return Node(name, "bytes", tuple(self._told(self._tally.keep([told]), "bytes")))
 
     def _leaf(self, a: Blob, b: Blob, name: str, kind: str, depth: int, *problems: Problem) -> Node:
         """Both sides as texts if they are, else as bytes."""
@@ -179,7 +210,22 @@ class _Closer:
         member = Member(name, a, kind=kind)
         found = self._tally.keep(_ranges(a, b, member, member))
         names = {signature(blob.read(0, HEAD)) or "bytes" for blob in (a, b)}
-        return Node(name, names.pop() if len(names) == 1 else "bytes", tuple(found), (), problems)
+        format_name = names.pop() if len(names) == 1 else "bytes"
+        return Node(name, format_name, tuple(self._told(found, format_name)), (), problems)
+
+    def _told(
+        self, found: Iterable[Difference], format_name: str, below: Route = ()
+    ) -> list[Difference]:
+        """The same differences of the stream that is looked at, with the causes that explain
+        them."""
+        assert self._explainer  # noqa: S101 - set where the stream's look begins
+        out = self._explainer.all(found, format_name, below=below)
+        for each in out:
+            # rows of a layout were counted one by one, facts before they were told
+            follows = each.derived or (self._following and not each.claims)
+            if follows and not each.kind.endswith(".layout") and each.count == 1:
+                self._ledger.replace(each.a.at if each.a else None, each.b.at if each.b else None)
+        return out
 
     def _text(
         self,
@@ -208,15 +254,33 @@ class _Closer:
                     return replace(node, problems=(*problems, *node.problems))
                 except FormatError:  # it only looked like one: it is still a text
                     self._tally.restore(before)
+                    self._ledger.clear()
         self._tally.count(more, size)
-        return Node(name, "text", tuple(self._tally.keep(told)), problems=problems)
+        told = self._told(self._tally.keep(told), "text")
+        return Node(name, "text", tuple(told), problems=problems)
 
     def _stream(self, a: Blob, b: Blob, name: str, known: Format, depth: int) -> Node:
         """Both sides as one format. Raises `FormatError` where one side breaks its promise."""
-        parts = known.dissect(a, self._limits), known.dissect(b, self._limits)
-        node, rooted = self._described(a, b, name, known.name, parts, depth)
+        node, rooted = self._described(
+            a,
+            b,
+            name,
+            known.name,
+            lambda: (known.dissect(a, self._limits), known.dissect(b, self._limits)),
+            depth,
+        )
+        if rooted:
+            return node
         # what follows from a content is a consequence only where a content differs
-        return node if rooted else _as_roots(node)
+        return self._explained_roots(_as_roots(node))
+
+    def _explained_roots(self, node: Node, below: Route = ()) -> Node:
+        """A node whose consequences became roots, with the causes that explain them."""
+        return replace(
+            node,
+            differences=tuple(self._told(node.differences, node.format, below)),
+            nodes=tuple(self._explained_roots(each, (*below, each.name)) for each in node.nodes),
+        )
 
     def _described(
         self,
@@ -224,7 +288,7 @@ class _Closer:
         b: Blob,
         name: str,
         format_name: str,
-        parts: tuple[Iterable[Part], Iterable[Part]],
+        again: "Callable[[], tuple[Iterable[Part], Iterable[Part]]]",
         depth: int,
         shifts: Shifts = (0, 0),
         outer: Places | None = None,
@@ -234,18 +298,26 @@ class _Closer:
         Where the description is of a part of a stream, `shifts` is added to the offsets told, and
         `outer` knows the places of the stream.
         """
+        parts = again()
         paired = pair(describe(a, parts[0]), describe(b, parts[1]))
         keep, dropped = self._tally.keep, self._tally.more
         contents = keep(telling.renamed(a, b, paired, format_name))
         contents += keep(self._alike(a, b, paired, format_name))
         contents += keep(telling.alone(a, b, paired, format_name, shifts))
         contents += keep(telling.order(paired, format_name))
+        contents = self._told(contents, format_name, self._below)
+        for here, there in paired.facts:
+            self._ledger.replace(
+                telling.moved(here.at, shifts[0]) if here else None,
+                telling.moved(there.at, shifts[1]) if there else None,
+            )
         nodes: list[Node] = []
         problems: list[Problem] = []
         rooted = False
         places = Places(paired.members, self._stored, outer)
         follow = Consequences()
         equal: set[str] = set()
+        unlike: set[tuple[str, str]] = set()
         near = telling.Near()
         for left, right in paired.members:
             if left.name == right.name and telling.unpacked_from(left, right, paired.same_packed):
@@ -255,46 +327,111 @@ class _Closer:
                 if callable(left.content) and callable(right.content):
                     equal.add(left.name)
                 continue
+            unlike.add((left.kind, left.name))
             if not self._tally.left:  # only counted: not worth a closer look
                 self._tally.count(1, ranges.count_differing(one, two))
                 continue
+            spans = telling.moved(left.at, shifts[0]), telling.moved(right.at, shifts[1])
             if not _is_part(left) and not _is_part(right):
                 with self._tally.half():
                     found = self.look(one, two, left.name, left.kind, depth + 1)
+                if found is None or found.verified:
+                    self._ledger.replace(*spans)
+                else:
+                    self._ledger.broken = True
                 nodes += [found] if found else []
                 rooted = True
                 continue
             inner = _shifted(left, shifts[0]), _shifted(right, shifts[1])
             where = (min(left.name, right.name),)  # a gap may have two names
-            within = self._within(one, two, left, right, places, depth, inner)
-            if isinstance(within, Problem):
-                problem = replace(within, where=where)
-                within = self._as_lines(one, two, inner)
-                if within is not None:
-                    problem = replace(problem, resolution="compared as text")
-                problems.append(problem)
-            if within is None:
-                found_here = _ranges(one, two, left, right, where, inner)
-                contents += keep(each for each in found_here if not follow.take(each))
-            elif isinstance(within, list):
-                placed = (replace(each, where=(*where, *each.where)) for each in within)
-                contents += keep(each for each in placed if not follow.take(each))
-            else:
-                node, inner_rooted = within
-                rooted = rooted or (inner_rooted and not left.derived)
-                nodes.append(_as_derived(node) if left.derived and right.derived else node)
+            derived = left.derived and right.derived
+            apart = callable(left.content) or callable(right.content)
+            with self._part(one, two, inner, spans if apart else None, derived):
+                within = self._within(one, two, left, right, places, depth, inner)
+                if isinstance(within, Problem):
+                    problem = replace(within, where=where)
+                    within = self._as_lines(one, two, inner)
+                    if within is not None:
+                        problem = replace(problem, resolution="compared as text")
+                    problems.append(problem)
+                if within is None:
+                    within = _ranges(one, two, left, right, (), inner)
+                if isinstance(within, list):
+                    placed = self._told(
+                        [replace(each, where=(*where, *each.where)) for each in within],
+                        format_name,
+                        self._below,
+                    )
+                    contents += keep(each for each in placed if not follow.take(each))
+                else:
+                    node, inner_rooted = within
+                    rooted = rooted or (inner_rooted and not left.derived)
+                    nodes.append(_as_derived(node) if derived else node)
         contents += keep(follow.told())
-        contents += keep(telling.repacked(a, b, paired, equal, format_name, shifts))
+        if paired.moved_a:
+            unlike |= {(one.kind, one.name) for both in paired.facts for one in both if one}
+            self._reorder((a, b), again, (paired.moved_a, paired.moved_b), unlike, shifts)
+        packed = keep(telling.repacked(a, b, paired, equal, format_name, shifts))
+        contents += self._told(packed, format_name, self._below)
         # contents first: where there are too many differences, headers are left out
-        told = keep(telling.facts(a, b, paired.facts, shifts))
+        told = self._told(keep(telling.facts(a, b, paired.facts, shifts)), format_name, self._below)
         more = self._tally.more > dropped
         if not told and not contents and not nodes and not more:
             whole = Member("", a, kind=UNTOLD)
-            contents = keep(_ranges(a, b, whole, whole, (), shifts))
+            rest = keep(_ranges(a, b, whole, whole, (), shifts))
+            contents = self._told(rest, format_name, self._below)
         rooted = rooted or more or any(not difference.derived for difference in contents)
         if outer:  # a part's facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
+
+    @contextmanager
+    def _part(
+        self,
+        a: Blob,
+        b: Blob,
+        shifts: Shifts,
+        spans: "tuple[Span | None, Span | None] | None",
+        derived: bool,
+    ) -> Iterator[None]:
+        """What is told within is of a part of the stream; with `spans`, of what is unpacked from
+        there, which then is normalised as a stream of its own."""
+        outer = self._ledger, self._explainer, self._following
+        self._following = self._following or derived
+        if spans is not None:
+            self._ledger = Ledger(shifts)
+            self._explainer = Explainer(a, b, self._path, tuple(self._route), self._ledger)
+        try:
+            yield
+        finally:
+            inner = self._ledger
+            self._ledger, self._explainer, self._following = outer
+        if spans is not None:
+            if inner.equal(a, b):
+                self._ledger.replace(*spans)
+            else:
+                self._ledger.broken = True
+
+    def _reorder(
+        self,
+        sides: tuple[Blob, Blob],
+        again: "Callable[[], tuple[Iterable[Part], Iterable[Part]]]",
+        moved: tuple[dict[str, int], dict[str, int]],
+        unlike: set[tuple[str, str]],
+        shifts: Shifts,
+    ) -> None:
+        """Normalise an order: the parts of names that moved are taken out, and what they hold
+        follows in the order of the names."""
+        for side, (blob, parts) in enumerate(zip(sides, again(), strict=True)):
+            lines: list[str] = []
+            for part in describe(blob, parts):
+                if part.name not in moved[side] or part.at is None:
+                    continue
+                at = telling.moved(part.at, shifts[side])
+                self._ledger.replace(*((at, None) if side == 0 else (None, at)))
+                if isinstance(part, Member) and (part.kind, part.name) not in unlike:
+                    lines.append(f"{part.name} {part.kind} {digest_of(blob.part(*part.at))}")
+            self._ledger.follow(side, "\n".join(sorted(lines)).encode("utf-8", "surrogateescape"))
 
     def _alike(self, a: Blob, b: Blob, paired: Pairing, format_name: str) -> Iterator[Difference]:
         """Names on one side only that go together by their rest or by similar content: one
@@ -358,14 +495,28 @@ class _Closer:
         before = replace(self._tally)
         try:
             if isinstance(known, Listing) or isinstance(other, Listing):  # both are
-                rows = listing.differences(a, b, left, right, places, shifts)
+                rows = listing.differences(a, b, left, right, places, shifts, self._ledger.replace)
                 rows = redact.redacted(a, b, rows, shifts=shifts) or rows
                 derived = left.derived and right.derived
                 return [replace(row, derived=row.derived or derived) for row in rows]
-            parts = known.parts(a), other.parts(b)
-            return self._described(a, b, left.name, known.format, parts, depth + 1, shifts, places)
+            one, two = known, other
+            self._below = (*self._below, left.name)
+            try:
+                return self._described(
+                    a,
+                    b,
+                    left.name,
+                    known.format,
+                    lambda: (one.parts(a), two.parts(b)),
+                    depth + 1,
+                    shifts,
+                    places,
+                )
+            finally:
+                self._below = self._below[:-1]
         except FormatError as error:
             self._tally.restore(before)
+            self._ledger.broken = True  # it holds what was told before the error
             what = "limit" if isinstance(error, LimitError) else "format"
             return _problem(what, f"{known.format}: {error}")
 
@@ -431,6 +582,13 @@ def _shifted_by(found: Difference, shifts: Shifts) -> Difference:
         for value, shift in zip((found.a, found.b), shifts, strict=True)
     ]
     return replace(found, a=told[0], b=told[1])
+
+
+def is_explained(node: Node) -> bool:
+    """Whether every root in a node has claims."""
+    return all(each.derived or each.claims for each in node.differences) and all(
+        map(is_explained, node.nodes)
+    )
 
 
 def _is_part(member: Member) -> bool:

@@ -4,7 +4,7 @@ Rows that say the same and differ in bytes only by places that moved (an operand
 from another address) are one consequence; the same rows in another order are one difference.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -12,7 +12,7 @@ from sxdiff.compare.align import Change
 from sxdiff.compare.lines import Text, excerpt, unified
 from sxdiff.compare.places import PADDING, Aligned, Places
 from sxdiff.compare.ranges import addressed, differing, one_by_one
-from sxdiff.model import Blob, Difference, Listing, Member, Row, Value
+from sxdiff.model import Blob, Difference, Listing, Member, Row, Span, Value
 
 _PADDING = PADDING.encode() + b"\n"
 
@@ -24,10 +24,12 @@ def differences(
     right: Member,
     places: Places,
     shifts: tuple[int, int],
+    followed: Callable[[Span, Span], None] | None = None,
 ) -> list[Difference]:
     """The differences of two contents that are listings of one format, in order.
 
-    `shifts` is added to the offsets told. Raises `FormatError` where a side can't be listed.
+    `shifts` is added to the offsets told. `followed` is told each pair of rows that is counted in
+    a consequence. Raises `FormatError` where a side can't be listed.
     """
     found = places.aligned(left, right, (a, b))
     one, two = _Side(a, left, found, 0, shifts[0]), _Side(b, right, found, 1, shifts[1])
@@ -35,7 +37,7 @@ def differences(
     reordered = _are_reordered(one.text.lines, two.text.lines)
     out: list[Difference] = [_order(kind, one, two)] if reordered else []
     padding: list[Difference] = []
-    follow = _Following()
+    follow = _Following(shifts, followed)
     at_a = at_b = 0
     for change in [*found.changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
         for place_a, place_b in zip(range(at_a, change[0]), range(at_b, change[2]), strict=True):
@@ -66,7 +68,7 @@ def differences(
         out.append(_changed(kind, one, two, (row_a, row_a + 1, row_b, row_b + 1)))
     out += [replace(each, kind=f"{kind}.padding") for each in padding]
     if follow.count:
-        out.append(follow.told(f"{kind}.layout", shifts))
+        out.append(follow.told(f"{kind}.layout"))
     return out
 
 
@@ -227,7 +229,11 @@ def _label(rows: Iterable[Row]) -> str | None:
 class _Following:
     """Rows that differ only by where things lie, counted."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, shifts: tuple[int, int], followed: Callable[[Span, Span], None] | None
+    ) -> None:
+        self._shifts = shifts
+        self._followed = followed
         self.count = self.bytes = 0
         self._first: tuple[Row, Row] | None = None
         self._last: tuple[Row, Row] | None = None
@@ -237,11 +243,18 @@ class _Following:
         self._last = (here, there)
         self.count += 1
         self.bytes += size
+        if self._followed:
+            self._followed(self._span(here, 0), self._span(there, 1))
 
-    def told(self, kind: str, shifts: tuple[int, int]) -> Difference:
+    def _span(self, row: Row, side: int) -> Span:
+        return row.at[0] + self._shifts[side], row.at[1]
+
+    def told(self, kind: str) -> Difference:
         assert self._first and self._last  # noqa: S101 - counted before it is told
         told = []
         for side in (0, 1):
             start, last = self._first[side].at[0], self._last[side].at
-            told.append(Value(self._first[side].text, (start + shifts[side], sum(last) - start)))
+            told.append(
+                Value(self._first[side].text, (start + self._shifts[side], sum(last) - start))
+            )
         return Difference(kind, told[0], told[1], bytes=self.bytes, count=self.count, derived=True)

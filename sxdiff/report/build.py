@@ -12,11 +12,18 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sxdiff import __version__
-from sxdiff.model import Difference, InputError, Node, Problem, Route
-from sxdiff.report.findings import UNEXPLAINED, Tally, finding_of, is_readable
+from sxdiff.model import RUNGS, Difference, InputError, Node, Problem, Route
+from sxdiff.report.findings import (
+    UNEXPLAINED,
+    Binding,
+    Diagnosis,
+    Tally,
+    finding_of,
+    is_readable,
+)
 from sxdiff.report.keys import key_of, route_of, storable
 from sxdiff.wire import JsonObject, difference_to_json
 
@@ -33,6 +40,8 @@ CREATE TABLE difference (
     key BLOB, number INTEGER, kind TEXT, path TEXT, visible INTEGER, format TEXT, bytes INTEGER,
     derived INTEGER, explained INTEGER, telling INTEGER, body TEXT,
     PRIMARY KEY (key, number)) WITHOUT ROWID;
+CREATE TABLE claim (number INTEGER, cause TEXT, a TEXT, b TEXT, needs TEXT, files INTEGER,
+    PRIMARY KEY (number, cause, a, b)) WITHOUT ROWID;
 CREATE TABLE root (key BLOB, rank INTEGER, PRIMARY KEY (key, rank)) WITHOUT ROWID;
 CREATE TABLE place (cause TEXT, rank INTEGER, PRIMARY KEY (cause, rank)) WITHOUT ROWID;
 CREATE TABLE file (tally INTEGER, image TEXT, path TEXT,
@@ -41,10 +50,20 @@ CREATE TABLE problem (key BLOB, kind TEXT, message TEXT, resolution TEXT,
     PRIMARY KEY (key, kind, message, resolution)) WITHOUT ROWID;
 BEGIN;
 """
+_SETTLING = (
+    "CREATE INDEX by_binding ON claim (cause, a, b)",
+    "CREATE TABLE fallen (number INTEGER PRIMARY KEY)",
+    "CREATE TABLE following (number INTEGER PRIMARY KEY, route TEXT)",
+)
 _BATCH_ROWS = 1000
 _BATCH_CHARACTERS = 1 << 20
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+Explain: TypeAlias = Callable[[Difference, Route, str, str | None], Difference]
+"""Gives a difference at a route (of a format, in the file at a path) with the causes that explain
+it."""
 
 
 class Rows:
@@ -95,7 +114,10 @@ class ReportBuilder:
     The report reads from the builder's file, so the builder is closed after the report's use.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, explain: Explain | None = None) -> None:
+        self._explain = explain
+        self._claims: list[tuple[object, ...]] = []
+        self._unverified = 0
         self._path = os.path.join(directory, "report.sqlite3")
         self._rows: list[tuple[object, ...]] = []
         self._characters = 0
@@ -127,6 +149,8 @@ class ReportBuilder:
         visible: bool,
     ) -> None:
         """Adds one difference at `route` + its own `where`."""
+        if self._explain and not difference.derived:
+            difference = self._explain(difference, route, node_format, path)
         self._add(route, route, node_format, difference, path, visible)
 
     def add_node(self, route: Route, node: Node, path: str | None, visible: bool) -> None:
@@ -135,6 +159,7 @@ class ReportBuilder:
         A derived difference that does not say what it follows from follows from what differs
         under `route`. Problems of a node are told relative to it, as its differences are.
         """
+        self._unverified += not node.verified
         self._add_node(route, route, node, path, visible)
 
     def problem(self, problem: Problem) -> None:
@@ -185,11 +210,15 @@ class ReportBuilder:
                 node_format,
                 difference.bytes,
                 difference.derived,
-                bool(difference.causes),
+                bool(difference.claims),
                 2 * visible + is_readable(difference),
                 body,
             )
         )
+        self._claims += [
+            (self._count, *map(storable, (one.cause, one.a, one.b, one.needs)))
+            for one in difference.claims
+        ]
         self._characters += len(body)
         if len(self._rows) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
@@ -199,7 +228,11 @@ class ReportBuilder:
             self._database.executemany(
                 "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
             )
+            self._database.executemany(
+                "INSERT OR IGNORE INTO claim VALUES (?, ?, ?, ?, ?, 0)", self._claims
+            )
         self._rows.clear()
+        self._claims.clear()
         self._characters = 0
 
     @contextmanager
@@ -219,9 +252,16 @@ class ReportBuilder:
         met: bool,
         platforms: list[JsonObject],
         files: JsonObject,
+        diagnosis: Diagnosis | None = None,
     ) -> Report:
-        """Ranks and counts what was added. Nothing can be added afterwards."""
+        """Ranks and counts what was added. Nothing can be added afterwards.
+
+        `diagnosis` says which claims stand in the light of all, and tells causes in words.
+        """
         self._flush()
+        if diagnosis:
+            with self._disk():
+                self._settle(diagnosis)
         # where an archive holds several images, the image's name is the first step
         names: dict[Route, str] = {}
         for one in platforms:
@@ -229,10 +269,17 @@ class ReportBuilder:
             names[(*image, one["platform"])] = one["platform"]
         with self._disk():
             tallies, summary = self._rank(names)
+            summary["counterfactual"] = self._would_be(equal_at, inputs)
             (problems,) = self._database.execute("SELECT count(*) FROM problem").fetchone()
             self._database.execute("COMMIT")
         findings = [
-            finding_of(cause, tally, Rows(tally.differences, _reader(self._places, cause)))
+            finding_of(
+                cause,
+                tally,
+                Rows(tally.differences, _reader(self._places, cause)),
+                diagnosis,
+                self._bindings(cause),
+            )
             for cause, tally in sorted(
                 tallies.items(),
                 key=lambda item: (item[0] != UNEXPLAINED, -item[1].files, item[0]),
@@ -258,6 +305,67 @@ class ReportBuilder:
         }
         return Report(storable(header), self._differences, examples)
 
+    def _settle(self, diagnosis: Diagnosis) -> None:
+        """Takes back the claims that do not stand in the light of all others, and makes
+        consequences of what follows from other files."""
+        for statement in _SETTLING:
+            self._database.execute(statement)
+        for binding, route in diagnosis.judged(self._bindings()):
+            key = (binding.cause, binding.a, binding.b)
+            if route is None:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO fallen SELECT number FROM claim"
+                    " WHERE cause = ? AND a = ? AND b = ?",
+                    key,
+                )
+            else:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO following SELECT number, ? FROM claim AS this"
+                    " WHERE cause = ? AND a = ? AND b = ? AND NOT EXISTS"
+                    " (SELECT 1 FROM claim WHERE number = this.number AND needs != this.needs)",
+                    (json.dumps(route), *key),
+                )
+        self._database.execute(
+            "UPDATE difference SET explained = 0 WHERE number IN (SELECT number FROM fallen)"
+        )
+        rows = self._database.execute(
+            "SELECT key, number, body, route FROM difference JOIN following USING (number)"
+            " WHERE explained"
+        ).fetchall()
+        for key, number, body, route in rows:
+            document = json.loads(body) | {"derived": True, "derived_from": [json.loads(route)]}
+            self._database.execute(
+                "UPDATE difference SET derived = 1, explained = 0, body = ?"
+                " WHERE key = ? AND number = ?",
+                (_encode(document), key, number),
+            )
+        self._database.execute(
+            "DELETE FROM claim WHERE number IN (SELECT number FROM fallen)"
+            " OR number IN (SELECT number FROM following)"
+        )
+
+    def _bindings(self, cause: str | None = None) -> list[Binding]:
+        """What varied, of one cause or of all, in how many places; the most frequent first."""
+        where = "" if cause is None else " WHERE cause = ?"
+        rows = self._database.execute(
+            "SELECT cause, a, b, max(needs), count(*) AS many, min(number) FROM claim"  # noqa: S608 - constants
+            f"{where} GROUP BY cause, a, b ORDER BY many DESC, cause, a, b",
+            () if cause is None else (cause,),
+        )
+        return [Binding(*row[:5]) for row in rows]
+
+    def _would_be(self, equal_at: str, inputs: list[JsonObject]) -> JsonObject:
+        """The rung at which the images would be equal with all causes normalised, by what stays
+        unexplained, and whether every file that differs was seen to be equal then."""
+        weakest = RUNGS.index("manifest" if all(one["digest"] for one in inputs) else "config")
+        for kind, path, where in self._database.execute(
+            "SELECT kind, path, key FROM difference WHERE NOT derived AND NOT explained"
+        ):
+            rung = _capped(kind, path, route_of(where))
+            weakest = max(weakest, RUNGS.index(rung))
+        weakest = min(weakest, RUNGS.index(equal_at))
+        return {"equal_at": RUNGS[weakest], "verified": not self._unverified}
+
     def _rank(self, platforms: dict[Route, str]) -> tuple[dict[str, Tally], JsonObject]:
         """Goes once through all differences in their order: ranks roots, counts causes.
 
@@ -281,7 +389,7 @@ class ReportBuilder:
                 derived_count += 1
                 continue
             roots.append((key, rank))
-            causes = json.loads(body)["causes"] if explained else (UNEXPLAINED,)
+            causes = _causes(json.loads(body)) if explained else (UNEXPLAINED,)
             if explained:
                 explained_count += 1
                 bytes_explained += size
@@ -365,7 +473,8 @@ class ReportBuilder:
 
     def _differences(self) -> Iterator[JsonObject]:
         rows = self._database.execute(
-            "SELECT key, path, visible, format, body FROM difference ORDER BY key, number"
+            "SELECT key, path, visible, format, explained, body FROM difference"
+            " ORDER BY key, number"
         )
         # neighbours, such as the parts of one file, mostly follow from the same routes
         roots = lru_cache(256)(self._roots)
@@ -374,10 +483,38 @@ class ReportBuilder:
 
     def _one(self, row: tuple[bytes, int], rank: int) -> JsonObject:
         found = self._database.execute(
-            "SELECT key, path, visible, format, body FROM difference WHERE key = ? AND number = ?",
+            "SELECT key, path, visible, format, explained, body FROM difference"
+            " WHERE key = ? AND number = ?",
             row,
         ).fetchone()
         return _entry(rank, found, self._roots)
+
+
+_METADATA = frozenset(
+    ("tar.mode", "tar.uid", "tar.gid", "tar.uname", "tar.gname", "tar.mtime", "tar.xattr")
+)
+
+
+def _capped(kind: str, path: str | None, where: Route) -> str:
+    """The strongest rung that can hold where a difference of this kind stays."""
+    if path is not None:
+        if kind in _METADATA or kind == "tar.linkname":
+            return "contents" if kind in _METADATA else "nothing"
+        return "rootfs" if kind.startswith("tar.") and kind != "tar.size" else "nothing"
+    if kind.startswith(("archive.", "docker_archive.")) or where[:1] == ("archive",):
+        return "index"
+    if kind.startswith(("index.", "in_toto.")) or "attestation" in "/".join(where[:2]):
+        return "manifest"
+    if kind.startswith(("manifest.", "layer.gzip", "layer.compression", "layer.encoder")):
+        return "config"
+    if kind.startswith(("config.", "layer.", "tar.")):
+        return "rootfs"
+    return "nothing"
+
+
+def _causes(stored: JsonObject) -> list[str]:
+    """The causes that a stored difference claims, each once."""
+    return [*dict.fromkeys(claim[0] for claim in stored.get("claims", ()))]
 
 
 def _reader(read: Callable[[str], Iterator[str]], cause: str) -> Callable[[], Iterator[str]]:
@@ -386,13 +523,16 @@ def _reader(read: Callable[[str], Iterator[str]], cause: str) -> Callable[[], It
 
 def _entry(
     rank: int,
-    row: tuple[bytes, str | None, int, str, str],
+    row: tuple[bytes, str | None, int, str, int, str],
     roots: Callable[[tuple[Route, ...]], list[str]],
 ) -> JsonObject:
-    key, path, visible, node_format, body = row
+    key, path, visible, node_format, explained, body = row
     stored = json.loads(body)
     routes = tuple(map(tuple, stored.get("derived_from", ())))
-    causes = stored.get("causes", [])
+    claims = stored.get("claims", [])
+    suspect = stored.get("suspect")
+    if claims and not explained and not stored.get("derived"):
+        suspect = claims[0][0]  # what it claims does not stand
     return {
         "id": f"d{rank}",
         "where": [*route_of(key)],
@@ -408,10 +548,12 @@ def _entry(
         "symbol": stored.get("symbol"),
         "source": stored.get("source"),
         "diff": stored.get("diff"),
-        "causes": causes,
+        "causes": _causes(stored) if explained else [],
+        "claims": [{"cause": cause, "a": a, "b": b} for cause, a, b, _ in claims if explained],
+        "suspect": suspect,
         "derived": stored.get("derived", False),
         "derived_from": [*roots(routes)] if routes else [],
-        "explained": bool(causes),
+        "explained": bool(explained),
     }
 
 

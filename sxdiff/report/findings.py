@@ -3,13 +3,40 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
-from sxdiff.model import Difference
+from sxdiff.model import Difference, Route
 from sxdiff.wire import JsonObject
 
 UNEXPLAINED: Final = "unexplained"
 """The pseudo-cause of what no cause explains. Never confirmed, always first."""
+
+MOST_BINDINGS: Final = 3
+"""Pairs of values that the evidence of a finding names."""
+
+
+class Binding(NamedTuple):
+    """What varied by a cause: a value of each side, in `places` differences. `needs` is what the
+    claim needs to stand."""
+
+    cause: str
+    a: str
+    b: str
+    needs: str
+    places: int
+
+
+class Diagnosis(Protocol):
+    """What knows causes: which claims stand in the light of all, and what to say of them."""
+
+    def judged(self, bindings: list[Binding]) -> Iterable[tuple[Binding, Route | None]]:
+        """Bindings that do not stand as claimed: with None where they fall, with the route of
+        what they follow from where they are consequences."""
+
+    def words(self, cause: str, producers: str) -> JsonObject:
+        """`title`, `family`, `fix`, `references` of a cause. The fix is for the `producers` of the
+        artefacts, as they name themselves."""
+
 
 _HEX = re.compile("[0-9a-f]+")
 
@@ -42,23 +69,52 @@ class Tally:
     example_row: tuple[bytes, int] = (b"", 0)
 
 
-def finding_of(cause: str, tally: Tally, differences: Iterable[str]) -> JsonObject:
-    """The finding as the report says it. `differences` are the ids of its places."""
+def _evidence(bindings: list[Binding]) -> str:
+    """The values that varied, each with the number of its places where they are several."""
+    told = []
+    for one in bindings[:MOST_BINDINGS]:
+        places = f" ({one.places:,} places)" if len(bindings) > 1 and one.places > 1 else ""
+        told.append(f"{_short(one.a)} / {_short(one.b)}{places}")
+    if len(bindings) > MOST_BINDINGS:
+        told.append(f"and {len(bindings) - MOST_BINDINGS:,} more")
+    return ", ".join(told)
+
+
+def _short(value: str) -> str:
+    told = value.replace("\n", " ")
+    return told if len(told) <= 80 else f"{told[:79]}…"
+
+
+def finding_of(
+    cause: str,
+    tally: Tally,
+    differences: Iterable[str],
+    diagnosis: Diagnosis | None = None,
+    bindings: list[Binding] | None = None,
+    producers: str = "",
+) -> JsonObject:
+    """The finding as the report says it. `differences` are the ids of its places, `bindings` what
+    varied there."""
     unexplained = cause == UNEXPLAINED
+    known = diagnosis.words(cause, producers) if diagnosis and not unexplained else {}
     evidence = f"{tally.differences:,} difference{'s' * (tally.differences != 1)}"
     if tally.files:
         evidence += f" in {tally.files:,} file{'s' * (tally.files != 1)}"
+    if bindings:
+        evidence = f"{_evidence(bindings)}: {evidence}"
     return {
         "cause": cause,
-        "title": "Differences that no known cause explains" if unexplained else cause,
-        "family": UNEXPLAINED if unexplained else "",
+        "title": "Differences that no known cause explains"
+        if unexplained
+        else known.get("title", cause),
+        "family": UNEXPLAINED if unexplained else known.get("family", ""),
         "confirmed": not unexplained,
         "platforms": sorted(tally.platforms),
         "differences": differences,
         "bytes": tally.size,
         "evidence": evidence,
-        "fix": "",
-        "references": [],
+        "fix": known.get("fix", ""),
+        "references": known.get("references", []),
         "kinds": [
             {
                 "kind": kind,

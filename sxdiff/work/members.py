@@ -19,6 +19,7 @@ from sxdiff.model import (
     text_of,
 )
 from sxdiff.report.build import ReportBuilder
+from sxdiff.work.diagnosis import Digests
 from sxdiff.work.files import Files, Pair
 from sxdiff.work.layers import Reading, ReadLayer
 from sxdiff.work.pool import Pool
@@ -46,6 +47,7 @@ class Context:
     limits: Limits
     debug: bool
     counts: Counts = field(default_factory=Counts)
+    digests: Digests = field(default_factory=Digests)
 
 
 _ORDINAL_BITS = 40

@@ -1,0 +1,140 @@
+"""What a cause is, and what it sees of a place that differs."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from re import Pattern
+from typing import TypeAlias
+
+from sxdiff.model import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place that differs, with what both sides say there, whole.
+
+    `a` and `b` are a text's lines, a string, the value of a field; bytes that are no UTF-8 are
+    surrogate escapes. `path` is that of the file in the image, without leading slash ("" where
+    there is none), `where` the route inside it. `head` is how the stream that holds the place
+    begins, on side a: what wrote it often says so there.
+    """
+
+    kind: str
+    a: str
+    b: str
+    path: str = ""
+    where: Route = ()
+    format: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What one side says at `start` to `end` of its text that may vary.
+
+    `value` is what it says; `form` how it is written ("%Y-%m-%d"), which must be the same on
+    both sides. A `weak` token may be many things, and is evidence only beside a strong one.
+    """
+
+    start: int
+    end: int
+    value: str
+    form: str = ""
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why two tokens that differ are the cause's doing: what varied, as one would say it.
+
+    `a` and `b` are the varying values alone (two prefixes, not two paths); the same ones in many
+    places are one binding. `rest` is what both tokens have in common beside them. `weak` evidence
+    stands only where strong evidence of the same values is found elsewhere in the images.
+    """
+
+    a: str
+    b: str
+    rest: str = ""
+    weak: bool = False
+
+
+Tokens: TypeAlias = Callable[[str], Iterable[Token]]
+"""All tokens of one side's text, in order, not overlapping. Never sees the other side."""
+
+Judge: TypeAlias = Callable[[Token, Token], Evidence | None]
+"""Whether two tokens in one place, which differ, show the cause; None where they do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What to change in the build: the exact flag, variable or line.
+
+    `tool` says for which producer (searched in what the artefact says of it); None is for all
+    others. A fix that needs a version says so in its `text`.
+    """
+
+    text: str
+    tool: Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A pair that looks like the cause and is not: it must stay unexplained."""
+
+    kind: str
+    a: str
+    b: str
+    path: str = ""
+    head: str = ""
+    format: str = ""
+    where: Route = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One named cause. Its values are data: what it claims, how it is proved, what to do.
+
+    `kinds` are patterns (`fnmatch`) of the kinds of differences in which it may show. `paths`
+    and `context` (searched in both sides' texts or the stream's head) narrow them. `example` is
+    a pair that it explains, `near_miss` one that it must not.
+    """
+
+    id: str
+    title: str
+    family: str
+    kinds: tuple[str, ...]
+    tokens: Tokens
+    judge: Judge
+    why: str
+    fixes: tuple[Fix, ...]
+    references: tuple[str, ...]
+    example: NearMiss
+    near_miss: NearMiss
+    paths: Pattern[str] | None = None
+    context: Pattern[str] | None = None
+    where: Pattern[str] | None = None
+    bound: bool = False
+    """Whether its values must map one to one over the whole image (path prefixes, host names)."""
+    lookup: str = ""
+    """What the whole image must confirm before it stands: "digest" (of a file of each side)."""
+    whole: bool = field(default=False)
+    """Whether a file that one side lacks may be its doing too (a log, a cache)."""
+    composes: bool = True
+    """Whether it may explain a place together with other causes."""
+
+    def may_show(self, site: Site) -> bool:
+        """Whether the place is of the cause's sort at all (its kind is already known to fit)."""
+        if self.paths is not None and not self.paths.search(site.path):
+            return False
+        if self.where is not None and not self.where.search("/".join(site.where)):
+            return False
+        return self.context is None or bool(
+            (self.context.search(site.a) and self.context.search(site.b))
+            or (site.head and self.context.search(site.head))
+        )
+
+    def fix_for(self, producer: str) -> str:
+        """The advice for what `producer` left."""
+        for fix in self.fixes:
+            if fix.tool is not None and producer and fix.tool.search(producer):
+                return fix.text
+        return next((fix.text for fix in self.fixes if fix.tool is None), "")

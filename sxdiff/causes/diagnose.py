@@ -1,0 +1,145 @@
+"""Which causes explain a place: the fewest whose tokens, taken out, leave both sides equal."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from sxdiff.causes.catalogue import CAUSES, SUSPICIONS
+from sxdiff.causes.cause import Cause, Evidence, Site, Token
+from sxdiff.model import Claim
+
+LONGEST = 256 << 10
+"""Characters of one side up to which a place is diagnosed; a longer one stays unexplained."""
+MOST_TOGETHER = 4
+"""Causes that explain one place together; more would explain anything."""
+MARK = "\0"
+"""Stands around what was normalised: no text that is compared holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What explains a place: the claims, all of which are needed, and what both sides become.
+
+    `normal` is the text that is left on both sides when the causes' values are taken out.
+    """
+
+    claims: tuple[Claim, ...]
+    normal: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    cause: Cause
+    token: Token
+
+
+def diagnose(site: Site) -> Diagnosis | None:
+    """The claims that make both sides of `site` equal, or None where none do."""
+    if site.a == site.b or max(len(site.a), len(site.b)) > LONGEST:
+        return None
+    causes = [cause for cause in _causes_of(site.kind) if cause.may_show(site)]
+    if not causes:
+        return None
+    sides = [[list(cause.tokens(text)) for cause in causes] for text in (site.a, site.b)]
+    for cause, ours, theirs in zip(causes, *sides, strict=True):
+        found = _explain(
+            site,
+            [_Found(cause, token) for token in ours],
+            [_Found(cause, token) for token in theirs],
+        )
+        if found:
+            return found
+    some = [
+        number
+        for number, cause in enumerate(causes)
+        if cause.composes and sides[0][number] and sides[1][number]
+    ]
+    if len(some) < 2:
+        return None
+    return _together(site, causes, sides, some)
+
+
+def _together(
+    site: Site, causes: Sequence[Cause], sides: Sequence[Sequence[list[Token]]], some: list[int]
+) -> Diagnosis | None:
+    """The explanation by several causes that needs the fewest."""
+
+    def explain(numbers: Iterable[int]) -> Diagnosis | None:
+        one, two = (_merged(causes, side, numbers) for side in sides)
+        return _explain(site, one, two)
+
+    found = explain(some)
+    if found is None:
+        return None
+    for number in reversed(some):  # the general ones come last and go first
+        fewer = [each for each in some if each != number]
+        if less := explain(fewer):
+            some, found = fewer, less
+    return found if len({claim.cause for claim in found.claims}) <= MOST_TOGETHER else None
+
+
+def _merged(
+    causes: Sequence[Cause], side: Sequence[list[Token]], numbers: Iterable[int]
+) -> list[_Found]:
+    """Tokens of several causes in order; of those that overlap, that of the earlier cause."""
+    taken: list[_Found] = []
+    for number in sorted(numbers):
+        for token in side[number]:
+            if all(
+                token.end <= each.token.start or token.start >= each.token.end for each in taken
+            ):
+                taken.append(_Found(causes[number], token))
+    return sorted(taken, key=lambda found: found.token.start)
+
+
+def _explain(site: Site, ours: Sequence[_Found], theirs: Sequence[_Found]) -> Diagnosis | None:
+    """The proof: literal text and forms are equal, and each pair that differs is evidence."""
+    if not ours or len(ours) != len(theirs):
+        return None
+    at_a = at_b = 0
+    claims: dict[Claim, None] = {}
+    normal: list[str] = []
+    for one, two in zip(ours, theirs, strict=True):
+        if one.cause is not two.cause or one.token.form != two.token.form:
+            return None
+        between = site.a[at_a : one.token.start]
+        if between != site.b[at_b : two.token.start]:
+            return None
+        at_a, at_b = one.token.end, two.token.end
+        normal.append(between)
+        said = site.a[one.token.start : at_a]
+        if said == site.b[two.token.start : at_b]:
+            normal.append(said)
+            continue
+        evidence = one.cause.judge(one.token, two.token)
+        if evidence is None:
+            return None
+        claims[_claim(one.cause, evidence, one.token.weak or two.token.weak)] = None
+        normal += (MARK, one.cause.id, MARK, evidence.rest)
+    if not claims or site.a[at_a:] != site.b[at_b:]:
+        return None
+    normal.append(site.a[at_a:])
+    return Diagnosis(tuple(claims), "".join(normal))
+
+
+def _claim(cause: Cause, evidence: Evidence, weak: bool) -> Claim:
+    return Claim(
+        cause.id, evidence.a, evidence.b, needs=cause.lookup or ("anchor" * (weak or evidence.weak))
+    )
+
+
+def suspect(site: Site) -> str | None:
+    """The id of the cause that a place without an explanation looks like."""
+    for suspicion in SUSPICIONS:
+        if any(fnmatchcase(site.kind, kind) for kind in suspicion.kinds) and suspicion.looks(site):
+            return suspicion.id
+    return None
+
+
+@lru_cache(4096)
+def _causes_of(kind: str) -> tuple[Cause, ...]:
+    """Causes that may show in a kind of difference, in the order of the catalogue."""
+    return tuple(
+        cause for cause in CAUSES if any(fnmatchcase(kind, pattern) for pattern in cause.kinds)
+    )

@@ -1,0 +1,75 @@
+"""Claims for the differences of one pair of streams: which causes make each place equal."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sxdiff.causes.cause import Site
+from sxdiff.causes.diagnose import LONGEST, diagnose, suspect
+from sxdiff.compare.normal import Ledger
+from sxdiff.model import Blob, Difference, Route, Value
+
+HEAD = 2048
+"""Bytes of a stream's start in which what wrote it may say its name."""
+_RAW = ("text", "text.order", "text.whitespace", "text.line_endings", "text.case")
+"""Kinds whose values are excerpts of the stream's own bytes."""
+
+
+class Explainer:
+    """The streams `a` and `b` of `path`, below `route` in it, and what is claimed of them."""
+
+    def __init__(self, a: Blob, b: Blob, path: str, route: Route, ledger: Ledger) -> None:
+        self._a, self._b = a, b
+        self._path = path
+        self._route = route
+        self._ledger = ledger
+        self._head: str | None = None
+
+    def all(
+        self, found: Iterable[Difference], format_name: str, *, below: Route = ()
+    ) -> list[Difference]:
+        """The same differences, roots with their claims, or with what they look like."""
+        return [
+            each if each.derived or each.claims else self._one(each, format_name, below)
+            for each in found
+        ]
+
+    def _one(self, found: Difference, format_name: str, below: Route) -> Difference:
+        if ".only_in_" in found.kind or found.kind == "file.more":
+            return found
+        a, b = self._said(found, found.a, self._a, 0), self._said(found, found.b, self._b, 1)
+        if a is None or b is None:
+            return found
+        if self._head is None:
+            self._head = self._a.read(0, HEAD).decode("utf-8", "surrogateescape")
+        site = Site(
+            found.kind,
+            a,
+            b,
+            self._path,
+            (*self._route, *below, *found.where),
+            format_name,
+            self._head,
+        )
+        diagnosis = diagnose(site)
+        if diagnosis is None:
+            return replace(found, suspect=suspect(site))
+        normal = diagnosis.normal.encode("utf-8", "surrogateescape")
+        if found.count == 1:
+            self._ledger.replace(
+                found.a.at if found.a else None, found.b.at if found.b else None, normal
+            )
+        return replace(found, claims=diagnosis.claims)
+
+    def _said(self, found: Difference, value: Value | None, blob: Blob, side: int) -> str | None:
+        """What one side says at the place, whole; None where that can't be had."""
+        if value is None:
+            return ""
+        raw = value.excerpt is not None or found.kind in _RAW
+        if raw and value.at is not None:
+            at, size = value.at[0] - self._ledger.shifts[side], value.at[1]
+            if size > LONGEST or at < 0 or at + size > blob.size:
+                return None
+            return blob.read(at, size).decode("utf-8", "surrogateescape")
+        if value.digest is not None or value.value is None:
+            return None
+        return value.value if isinstance(value.value, str) else str(value.value)

@@ -1,0 +1,105 @@
+"""What is left of two streams when all that is claimed is taken out: is it the same?
+
+The tree of differences says what each place differs by. This is the check that does not believe
+it: outside of the spans that were claimed, or that follow from what was claimed, both streams
+must be equal byte by byte.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sxdiff.model import Blob, Span
+
+CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The spans of one pair of streams that normalising replaces, and by what on both sides.
+
+    Spans are (offset, size) in the stream less `shifts`. What overlaps is one.
+    """
+
+    shifts: tuple[int, int] = (0, 0)
+    _edits: "tuple[list[tuple[int, int, bytes]], list[tuple[int, int, bytes]]]" = field(
+        default_factory=lambda: ([], [])
+    )
+    _behind: list[bytes] = field(default_factory=lambda: [b"", b""])
+    broken: bool = False
+    """Whether something in the streams could not be normalised."""
+
+    def replace(self, a: Span | None, b: Span | None, normal: bytes = b"") -> None:
+        """Both spans become `normal`."""
+        for side, span in enumerate((a, b)):
+            if span is not None:
+                self._edits[side].append((span[0] - self.shifts[side], span[1], normal))
+
+    def clear(self) -> None:
+        """Forget all: the streams are looked at anew, in another way."""
+        self._edits = ([], [])
+        self._behind = [b"", b""]
+        self.broken = False
+
+    def follow(self, side: int, normal: bytes) -> None:
+        """What follows the stream of one side when it is normalised."""
+        self._behind[side] += normal
+
+    def equal(self, a: Blob, b: Blob) -> bool:
+        """Whether both streams are the same once normalised."""
+        if self.broken:
+            return False
+        left, right = _Reader(self.chunks(0, a)), _Reader(self.chunks(1, b))
+        while True:
+            one, two = left.some(), right.some()
+            if not one or not two:
+                return not one and not two
+            size = min(len(one), len(two))
+            if one[:size] != two[:size]:
+                return False
+            left.skip(size)
+            right.skip(size)
+
+    def chunks(self, side: int, blob: Blob) -> Iterator[bytes]:
+        """One side, normalised."""
+        yield from normalised(blob, self._edits[side])
+        yield self._behind[side]
+
+
+def normalised(blob: Blob, edits: Iterable[tuple[int, int, bytes]]) -> Iterator[bytes]:
+    """A stream with each (offset, size) replaced; of spans that overlap, the first one counts
+    and the others only add to what is taken out."""
+    at = 0
+    for start, size, normal in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+        if start < at:
+            at = max(at, start + size)
+            continue
+        yield from _raw(blob, at, start)
+        if normal:
+            yield normal
+        at = start + size
+    yield from _raw(blob, at, blob.size)
+
+
+def _raw(blob: Blob, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, min(end, blob.size), CHUNK):
+        yield blob.read(at, min(CHUNK, end - at))
+
+
+class _Reader:
+    """Chunks of any sizes, read by parts."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def some(self) -> memoryview:
+        """What comes next; empty at the end."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._rest = memoryview(chunk)
+        return self._rest
+
+    def skip(self, size: int) -> None:
+        self._rest = self._rest[size:]

@@ -1,0 +1,131 @@
+"""What only the whole of both images can say of a claim: one binding of paths and names, times
+that agree with others, digests of files that differ."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sxdiff.causes.catalogue import cause as cause_of
+from sxdiff.causes.cause import Site
+from sxdiff.causes.diagnose import diagnose, suspect
+from sxdiff.model import Difference, Route, Value
+from sxdiff.report.findings import Binding
+from sxdiff.wire import JsonObject
+
+NEAR = timedelta(hours=36)
+"""How far a time that is weak evidence may lie from one of its side that is strong: a build's
+length, and any two time zones."""
+
+
+@dataclass
+class Digests:
+    """Digests that files with other content have, side by side: what a checksum may follow from.
+
+    Keys are pairs of digests as they are written (a's, b's), values the route of the file.
+    """
+
+    known: dict[tuple[str, str], Route] = field(default_factory=dict)
+
+
+def explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
+    """A difference that was told without looking into a file, with the causes that explain it."""
+    a, b = _said(found.a), _said(found.b)
+    if a is None or b is None:
+        return found
+    where = (*route, *found.where) if path is None else found.where
+    site = Site(found.kind, a, b, path or "", where, format_name)
+    diagnosis = diagnose(site)
+    if diagnosis is None:
+        return replace(found, suspect=suspect(site))
+    return replace(found, claims=diagnosis.claims)
+
+
+def _said(value: Value | None) -> str | None:
+    """What one side says, whole; None where that is not known."""
+    if value is None:
+        return ""
+    if value.digest is not None and value.value is None:
+        return None
+    return "" if value.value is None else str(value.value)
+
+
+class Diagnosis:
+    """Which claims stand in the light of all others."""
+
+    def __init__(self, digests: Digests) -> None:
+        self._digests = digests
+
+    def judged(self, bindings: list[Binding]) -> Iterator[tuple[Binding, Route | None]]:
+        """Bindings that do not stand (None), or that follow from another file (its route)."""
+        anchors = _Anchors(one for one in bindings if not one.needs)
+        one_to_one = _conflicts(bindings)
+        for binding in bindings:
+            if binding in one_to_one or (binding.needs == "anchor" and not anchors.hold(binding)):
+                yield binding, None
+            elif binding.needs == "digest":
+                yield binding, self._digests.known.get((binding.a, binding.b))
+
+    def words(self, cause: str, producers: str) -> JsonObject:
+        """What the catalogue says of a cause."""
+        known = cause_of(cause)
+        if known is None:
+            return {}
+        return {
+            "title": known.title,
+            "family": known.family,
+            "fix": known.fix_for(producers),
+            "references": [*known.references],
+        }
+
+
+class _Anchors:
+    """Times that strong evidence gives, by side."""
+
+    def __init__(self, bindings: Iterable[Binding]) -> None:
+        self._times: tuple[set[datetime], set[datetime]] = (set(), set())
+        for one in bindings:
+            known = cause_of(one.cause)
+            if known is None or known.family != "time":
+                continue
+            for side, text in enumerate((one.a, one.b)):
+                moment = _moment(text)
+                if moment:
+                    self._times[side].add(moment.replace(minute=0, second=0))
+
+    def hold(self, binding: Binding) -> bool:
+        """Whether both times of a weak binding lie near a strong one of their side."""
+        for times, text in zip(self._times, (binding.a, binding.b), strict=True):
+            moment = _moment(text)
+            if moment is None or not any(abs(moment - one) <= NEAR for one in times):
+                return False
+        return True
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _conflicts(bindings: list[Binding]) -> set[Binding]:
+    """Bindings of causes that must map one to one over the whole image, and do not: all but the
+    one that has most places by far."""
+    fallen: set[Binding] = set()
+    for side in ("a", "b"):
+        groups: dict[tuple[str, str], list[Binding]] = {}
+        for one in bindings:
+            known = cause_of(one.cause)
+            if known is not None and known.bound:
+                groups.setdefault((known.family, getattr(one, side)), []).append(one)
+        for group in groups.values():
+            counts: Counter[tuple[str, str]] = Counter()
+            for one in group:
+                counts[one.a, one.b] += one.places
+            if len(counts) < 2:
+                continue
+            (best, most), (_, second) = counts.most_common(2)
+            keep = best if most >= 3 * second else None
+            fallen.update(one for one in group if (one.a, one.b) != keep)
+    return fallen
