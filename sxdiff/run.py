@@ -347,7 +347,7 @@ class _Run:
             met=equal_at != "nothing" and RUNGS.index(equal_at) <= RUNGS.index(require),
             platforms=self._platforms,
             files=asdict(counts),
-            diagnosis=Diagnosis(self._context.digests),
+            diagnosis=Diagnosis(self._context.known),
         )
 
     def _default_rung(self) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sxdiff.compare import lines, listing, ranges, redact, telling
+from sxdiff.compare import digests, lines, listing, ranges, redact, telling
 from sxdiff.compare.consequences import Consequences
 from sxdiff.compare.describe import describe
 from sxdiff.compare.explain import Explainer
@@ -97,9 +97,12 @@ def look(a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits) -> Node 
     the node (their `where` is relative to it), never exceptions.
     """
     tally = Tally(limits.file_differences)
-    node = _Closer(scratch, limits, tally, name).look(a, b, name)
+    closer = _Closer(scratch, limits, tally, name)
+    node = closer.look(a, b, name)
     if node is None:
         return None
+    if digests.pending(node):
+        node = closer.settled(node)
     node = redact.masked(node)
     if not tally.more:
         return node
@@ -120,6 +123,7 @@ class _Closer:
         self._limits = limits
         self._tally = tally
         self._route: list[str] = []
+        self._streams: list[tuple[Route, Blob, Blob]] = []
         self._path = path
         self._ledger = Ledger()
         self._explainer: Explainer | None = None
@@ -138,6 +142,7 @@ class _Closer:
         self._below, self._following = (), False
         if depth:
             self._route.append(name)
+            self._streams.append((tuple(self._route), a, b))
         self._ledger = Ledger()
         self._explainer = Explainer(a, b, self._path, tuple(self._route), self._ledger)
         try:
@@ -149,6 +154,15 @@ class _Closer:
             if depth:
                 self._route.pop()
             self._ledger, self._explainer, self._below, self._following = outer
+
+    def settled(self, node: Node) -> Node:
+        """The node of the whole file, in which digests of its streams are consequences."""
+        known = digests.Known()
+        known.want(node)
+        for route, a, b in self._streams:
+            sides = digests.values(a, known.wanted), digests.values(b, known.wanted)
+            known.add(*sides, route)
+        return digests.settled(node, known)
 
     def _looked(self, a: Blob, b: Blob, name: str, kind: str, depth: int) -> Node:
         """How two streams differ that are not equal."""

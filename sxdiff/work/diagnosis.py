@@ -3,29 +3,20 @@ that agree with others, digests of files that differ."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sxdiff.causes.catalogue import cause as cause_of
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose, suspect
-from sxdiff.model import Difference, Route, Value
+from sxdiff.compare.digests import LOOKUP, Known
+from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
 from sxdiff.wire import JsonObject
 
 NEAR = timedelta(hours=36)
 """How far a time that is weak evidence may lie from one of its side that is strong: a build's
 length, and any two time zones."""
-
-
-@dataclass
-class Digests:
-    """Digests that files with other content have, side by side: what a checksum may follow from.
-
-    Keys are pairs of digests as they are written (a's, b's), values the route of the file.
-    """
-
-    known: dict[tuple[str, str], Route] = field(default_factory=dict)
 
 
 def explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
@@ -53,8 +44,8 @@ def _said(value: Value | None) -> str | None:
 class Diagnosis:
     """Which claims stand in the light of all others."""
 
-    def __init__(self, digests: Digests) -> None:
-        self._digests = digests
+    def __init__(self, known: Known) -> None:
+        self._known = known
 
     def judged(self, bindings: list[Binding]) -> Iterator[tuple[Binding, Route | None]]:
         """Bindings that do not stand (None), or that follow from another file (its route)."""
@@ -63,8 +54,8 @@ class Diagnosis:
         for binding in bindings:
             if binding in one_to_one or (binding.needs == "anchor" and not anchors.hold(binding)):
                 yield binding, None
-            elif binding.needs == "digest":
-                yield binding, self._digests.known.get((binding.a, binding.b))
+            elif binding.needs == LOOKUP:
+                yield binding, self._known.find(Claim(binding.cause, binding.a, binding.b))
 
     def words(self, cause: str, producers: str) -> JsonObject:
         """What the catalogue says of a cause."""

@@ -67,6 +67,25 @@ class Files:
             self._spool.remove(path)
         return [tuple(each) for each in answer]
 
+    def digests(self, wanted: list[tuple[ReadLayer, Row]], sizes: set[int]) -> list[list[bytes]]:
+        """What each content is known by: its digests of these sizes (`compare.digests`)."""
+        out: list[list[bytes]] = []
+        batch: list[tuple[ReadLayer, Row]] = []
+        size = 0
+        for number, one in enumerate(wanted, 1):
+            batch.append(one)
+            size += one[1].size
+            if size >= _BATCH_BYTES or len(batch) >= _BATCH_PAIRS or number == len(wanted):
+                spooled: list[str] = []
+                blobs = [blob_to_json(blob) for blob in self._contents(batch, spooled)]
+                task = {"task": "digests", "blobs": blobs, "sizes": sorted(sizes)}
+                (answer,) = self._pool.all([task])
+                out += [[bytes.fromhex(value) for value in each] for each in answer]
+                for path in spooled:
+                    self._spool.remove(path)
+                batch, size = [], 0
+        return out
+
     def flush(self) -> None:
         """Look into everything that was added."""
         pairs, self._pairs, self._bytes = self._pairs, [], 0

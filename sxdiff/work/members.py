@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from sxdiff.compare.digests import Known, pending
 from sxdiff.compare.index import SPARSE, Members, Row, open_index
 from sxdiff.compare.members import header_differences, one_sided, renamed, type_difference
 from sxdiff.compare.renames import MOST, Lone, Sketch, matches
@@ -19,7 +20,6 @@ from sxdiff.model import (
     text_of,
 )
 from sxdiff.report.build import ReportBuilder
-from sxdiff.work.diagnosis import Digests
 from sxdiff.work.files import Files, Pair
 from sxdiff.work.layers import Reading, ReadLayer
 from sxdiff.work.pool import Pool
@@ -47,7 +47,7 @@ class Context:
     limits: Limits
     debug: bool
     counts: Counts = field(default_factory=Counts)
-    digests: Digests = field(default_factory=Digests)
+    known: Known = field(default_factory=Known)
 
 
 _ORDINAL_BITS = 40
@@ -57,6 +57,10 @@ _LAYER_MASK = (1 << 64 - _ORDINAL_BITS) - 1
 
 _MOST_NAMES = 100_000
 """Names on one side only up to which those that go together are looked for."""
+
+
+_MOST_DIGESTS = 20_000
+"""Files that differ up to which their digests are looked for in others."""
 
 
 def _place(layer: int, ordinal: int) -> int:
@@ -82,6 +86,7 @@ class MemberComparison:
         self._tar_bytes = not any(read.is_directory for read, _ in a + b)
         self._contents: list[int] = []
         """Layer and number of both members of each pair whose contents differ, in one number."""
+        self._pending = False
         self._files = Files(context.pool, context.spool, self._found, context.debug)
 
     def run(self, rows: "Iterator[tuple[tuple[int, Row] | None, tuple[int, Row] | None]]") -> None:
@@ -236,8 +241,31 @@ class MemberComparison:
             route, visible = (*self._route, _name(a)), self._shows(a.path)
             files.add(Pair(route, text_of(a.path), visible, a_layer, a, b_layer, b))
         files.flush()
+        if self._pending:
+            self._look_up_digests()
+
+    def _look_up_digests(self) -> None:
+        """What the files that differ are known by, where a file speaks of digests of others."""
+        known, wanted = self._context.known, []
+        for place in self._contents[:_MOST_DIGESTS]:
+            a_layer, a_members = self._a[place >> 64 >> _ORDINAL_BITS]
+            b_layer, b_members = self._b[place >> _ORDINAL_BITS & _LAYER_MASK]
+            wanted.append((a_layer, a_members.row(place >> 64 & _ORDINAL_MASK)))
+            wanted.append((b_layer, b_members.row(place & _ORDINAL_MASK)))
+        if len(self._contents) > _MOST_DIGESTS:
+            message = f"more than {_MOST_DIGESTS} files differ"
+            self._context.builder.problem(
+                Problem(self._route, "limit", message, "digests of the rest are not looked up")
+            )
+        found = self._files.digests(wanted, known.wanted)
+        for number in range(0, len(found), 2):
+            route = (*self._route, _name(wanted[number][1]))
+            known.add(found[number], found[number + 1], route)
 
     def _found(self, pair: Pair, node: Node) -> None:
+        if pending(node):
+            self._context.known.want(node)
+            self._pending = True
         self._context.builder.add_node(pair.route, node, pair.path, pair.visible)
 
     def _tell(self, row: Row, differences: list[Difference], other: Row | None = None) -> None:

@@ -147,6 +147,14 @@ class Tasks:
 
         return [sketch(_blob(blob)) for blob in task["blobs"]]
 
+    def do_digests(self, task: dict[str, Any], _limits: Limits) -> list[list[str]]:
+        """What contents are known by elsewhere (`compare.digests`), in hexadecimal."""
+        from sxdiff.compare.digests import values  # noqa: PLC0415 - start-up time
+
+        return [
+            [value.hex() for value in values(_blob(blob), task["sizes"])] for blob in task["blobs"]
+        ]
+
     def do_encoder(self, task: dict[str, Any], limits: Limits) -> str | None:
         """Which encoder gives these packed bytes, where recompressing can prove it."""
         from sxdiff.image.encoder import fingerprint  # noqa: PLC0415 - start-up time

@@ -1,0 +1,104 @@
+"""Which differing streams a digest or a size that is written elsewhere belongs to.
+
+A checksum list, a RECORD, a package database follow from the files that they speak of. That is
+proved where the value of each side is the digest of one stream there.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from sxdiff.model import Blob, Claim, Node, Route
+
+LOOKUP = "digest"
+"""What a claim needs that is about the digest of another stream."""
+CHUNK = 1 << 20
+
+_ALGORITHMS = {16: "md5", 20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
+_SIZE = b"size "
+
+Key = tuple[bytes, bytes]
+"""What is written on side a and on side b: raw digests, or sizes."""
+
+
+@dataclass
+class Known:
+    """What differing streams are known by, and where they are."""
+
+    routes: dict[Key, Route] = field(default_factory=dict)
+    wanted: set[int] = field(default_factory=set)
+    """Sizes in bytes of the digests that somebody asked for; 0 for sizes of streams."""
+
+    def want(self, node: Node) -> None:
+        """Note which digests the claims of a node need."""
+        for claim in _claims(node):
+            raw = written(claim.a)
+            if raw is not None:
+                self.wanted.add(0 if raw.startswith(_SIZE) else len(raw))
+
+    def add(self, a: Iterable[bytes], b: Iterable[bytes], route: Route) -> None:
+        """Two streams of one place differ and are known by these values, in one order."""
+        for key in zip(a, b, strict=True):
+            self.routes.setdefault(key, route)
+
+    def find(self, claim: Claim) -> Route | None:
+        """The streams whose digests or sizes a claim's values are."""
+        a, b = written(claim.a), written(claim.b)
+        return None if a is None or b is None else self.routes.get((a, b))
+
+
+def written(text: str) -> bytes | None:
+    """The digest that a text says in hexadecimal or base64 (also URL-safe, also without its
+    padding), or the size that it says in decimal; None for anything else."""
+    if text.isdigit() and len(text) < 16:
+        return _SIZE + text.encode()
+    try:
+        if len(text) in (32, 40, 64, 96, 128):
+            return bytes.fromhex(text)
+    except ValueError:
+        pass
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) in _ALGORITHMS else None
+
+
+def values(blob: Blob, wanted: Iterable[int]) -> list[bytes]:
+    """The digests of a stream of the sizes wanted, in their order, and its size for 0."""
+    sizes = sorted(wanted)
+    states = [hashlib.new(_ALGORITHMS[size], usedforsecurity=False) for size in sizes if size]
+    for at in range(0, blob.size if states else 0, CHUNK):
+        chunk = blob.read(at, CHUNK)
+        for state in states:
+            state.update(chunk)
+    digests = [state.digest() for state in states]
+    return [_SIZE + str(blob.size).encode(), *digests] if 0 in sizes else digests
+
+
+def settled(node: Node, known: Known) -> Node:
+    """A node in which what follows from another stream of the same file is a consequence."""
+    differences = []
+    for found in node.differences:
+        routes = [known.find(claim) for claim in found.claims if claim.needs == LOOKUP]
+        if routes and len(routes) == len(found.claims) and None not in routes:
+            below = tuple(dict.fromkeys(route for route in routes if route is not None))
+            found = replace(found, claims=(), derived=True, derived_from=below)  # noqa: PLW2901 - the same one, settled
+        differences.append(found)
+    nodes = tuple(settled(each, known) for each in node.nodes)
+    return replace(node, differences=tuple(differences), nodes=nodes)
+
+
+def pending(node: Node) -> bool:
+    """Whether a claim in a node needs a digest of another stream."""
+    return any(True for _ in _claims(node))
+
+
+def _claims(node: Node) -> Iterator[Claim]:
+    for found in node.differences:
+        yield from (claim for claim in found.claims if claim.needs == LOOKUP)
+    for each in node.nodes:
+        yield from _claims(each)
