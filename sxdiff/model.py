@@ -327,7 +327,8 @@ class Node:
     """Two sides that differ. `name` is one step of the route; the tree is the route's tree.
 
     `verified` says that every root in it has claims, and that both streams were seen to be equal
-    byte by byte outside of what the claims normalise and what follows from it.
+    byte by byte outside of what the claims normalise and what follows from it. `producer` is what
+    the stream says of the tool that made it, where causes were found in it.
     """
 
     name: str
@@ -336,6 +337,7 @@ class Node:
     nodes: tuple["Node", ...] = ()
     problems: tuple[Problem, ...] = field(default=())
     verified: bool = False
+    producer: str | None = None
 
 
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")

@@ -148,6 +148,8 @@ def node_to_json(node: Node) -> JsonObject:
         document["nodes"] = [node_to_json(one) for one in node.nodes]
     if node.verified:
         document["verified"] = True
+    if node.producer is not None:
+        document["producer"] = node.producer
     if node.problems:
         document["problems"] = [problem_to_json(one) for one in node.problems]
     return document
@@ -170,6 +172,7 @@ def _node(document: object) -> Node:
         nodes=tuple(map(_node, _list(fields.get("nodes", [])))),
         problems=tuple(map(problem_from_json, _list(fields.get("problems", [])))),
         verified=fields.get("verified", False) is True,
+        producer=_optional(fields.get("producer"), _text),
     )
 
 

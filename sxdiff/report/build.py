@@ -27,6 +27,8 @@ from sxdiff.report.findings import (
 from sxdiff.report.keys import key_of, route_of, storable
 from sxdiff.wire import JsonObject, difference_to_json
 
+MOST_PRODUCERS: Final = 8
+"""Producers of a cause's artefacts that are kept for its fix."""
 ROOTS_TOLD: Final = 3
 """How many roots a derived difference names for each route that it follows from."""
 
@@ -118,6 +120,7 @@ class ReportBuilder:
         self._explain = explain
         self._claims: list[tuple[object, ...]] = []
         self._unverified = 0
+        self._producers: dict[str, dict[str, None]] = {}
         self._path = os.path.join(directory, "report.sqlite3")
         self._rows: list[tuple[object, ...]] = []
         self._characters = 0
@@ -174,6 +177,10 @@ class ReportBuilder:
     ) -> None:
         for difference in node.differences:
             self._add(top, route, node.format, difference, path, visible)
+            for claim in difference.claims if node.producer else ():
+                known = self._producers.setdefault(claim.cause, {})
+                if len(known) < MOST_PRODUCERS:
+                    known[storable(node.producer)] = None
         for problem in node.problems:
             where = route + problem.where
             self.problem(Problem(where, problem.kind, problem.message, problem.resolution))
@@ -279,6 +286,7 @@ class ReportBuilder:
                 Rows(tally.differences, _reader(self._places, cause)),
                 diagnosis,
                 self._bindings(cause),
+                "\n".join(sorted(self._producers.get(cause, ()))),
             )
             for cause, tally in sorted(
                 tallies.items(),
