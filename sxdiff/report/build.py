@@ -120,7 +120,7 @@ class ReportBuilder:
         self._explain = explain
         self._claims: list[tuple[object, ...]] = []
         self._unverified = 0
-        self._producers: dict[str, dict[str, None]] = {}
+        self._producers: dict[str, set[str]] = {}
         self._path = os.path.join(directory, "report.sqlite3")
         self._rows: list[tuple[object, ...]] = []
         self._characters = 0
@@ -178,9 +178,10 @@ class ReportBuilder:
         for difference in node.differences:
             self._add(top, route, node.format, difference, path, visible)
             for claim in difference.claims if node.producer else ():
-                known = self._producers.setdefault(claim.cause, {})
-                if len(known) < MOST_PRODUCERS:
-                    known[storable(node.producer)] = None
+                known = self._producers.setdefault(claim.cause, set())
+                known.add(storable(node.producer))
+                if len(known) > MOST_PRODUCERS:
+                    known.remove(max(known))  # the same ones whichever came first
         for problem in node.problems:
             where = route + problem.where
             self.problem(Problem(where, problem.kind, problem.message, problem.resolution))

@@ -1,6 +1,7 @@
 """What only the whole of both images can say of a claim: one binding of paths and names, times
 that agree with others, digests of files that differ."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -41,11 +42,23 @@ def _said(value: Value | None) -> str | None:
     return "" if value.value is None else str(value.value)
 
 
-class Diagnosis:
-    """Which claims stand in the light of all others."""
+_BUILDERS = re.compile(rb"(?i)buildkit|buildah|podman|kaniko|umoci|apko|bazel|nix2container")
 
-    def __init__(self, known: Known) -> None:
+
+def builders_of(config: bytes) -> set[str]:
+    """What an image config says of the tools that built the image, in its labels and history."""
+    return {found.decode().lower() for found in _BUILDERS.findall(config)}
+
+
+class Diagnosis:
+    """Which claims stand in the light of all others.
+
+    `known` has the digests of files that differ; `builders` names what built the images.
+    """
+
+    def __init__(self, known: Known, builders: str) -> None:
         self._known = known
+        self._builders = builders
 
     def judged(self, bindings: list[Binding]) -> Iterator[tuple[Binding, Route | None]]:
         """Bindings that do not stand (None), or that follow from another file (its route)."""
@@ -65,7 +78,7 @@ class Diagnosis:
         return {
             "title": known.title,
             "family": known.family,
-            "fix": known.fix_for(producers),
+            "fix": known.fix_for(f"{producers}\n{self._builders}"),
             "references": [*known.references],
         }
 
