@@ -1,0 +1,1 @@
+"""The labelled bench of causes: pairs with one known cause, controls, mixtures, adversaries."""

@@ -1,0 +1,5 @@
+from bench.causes.cases import Case
+
+
+def cases() -> list[Case]:
+    return []
