@@ -59,6 +59,11 @@ _MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Work on N things at once.")
 @click.option("--spool", metavar="DIR", help="Keep temporary files below DIR.")
+@click.option(
+    "--write-normalised",
+    metavar="DIR",
+    help="Write both images without what is explained, to check with cmp.",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(__version__, message="sxdiff %(version)s", help="Print the version.")
 def command(
@@ -74,6 +79,7 @@ def command(
     color: str,
     jobs: int | None,
     spool: str | None,
+    write_normalised: str | None,
     debug: bool,
 ) -> int:
     """Compare two OCI container images: where do they differ, and why?
@@ -92,7 +98,13 @@ def command(
         outputs = [("text", write.STDOUT)]
     _check_outputs([target for _, target in outputs], (a, b))
     options = Options(
-        require=require, ref=ref, platforms=platforms, jobs=jobs, spool=spool, debug=debug
+        require=require,
+        ref=ref,
+        platforms=platforms,
+        jobs=jobs,
+        spool=spool,
+        write_normalised=write_normalised,
+        debug=debug,
     )
     progress = _Progress() if sys.stderr.isatty() else None
     try:

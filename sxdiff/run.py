@@ -38,6 +38,7 @@ class Options:
     platforms: tuple[str, ...] = ()
     jobs: int | None = None
     spool: str | None = None
+    write_normalised: str | None = None
     debug: bool = False
 
 
@@ -116,7 +117,26 @@ class _Run:
             same = directories_equal(*self._paths, self._context.reading)
         if not same:
             self._transport(sums)
-        return self._finish(self._equal_at(same, roots), sums)
+        report = self._finish(self._equal_at(same, roots), sums)
+        if self._options.write_normalised is not None:
+            self._write_normalised(self._options.write_normalised, platforms, report)
+        return report
+
+    def _write_normalised(
+        self, directory: str, platforms: list[PlatformPair], report: Report
+    ) -> None:
+        """Both images without what is explained; the report says whether they are the same."""
+        from sxdiff.work.normalised import write_normalised  # noqa: PLC0415 - rarely asked for
+
+        both = [
+            (pair.route, pair.a, pair.b)
+            for pair in platforms
+            if pair.a is not None and pair.b is not None and not pair.a.artifact
+        ]
+        written = write_normalised(self._context, directory, both)
+        report.header["summary"]["counterfactual"]["normalised"] = [
+            {"platform": name, "a": a, "b": b} for name, a, b in written
+        ]
 
     def _input_digests(self) -> tuple[str | None, str | None]:
         files = [opened for opened in self._inputs if not opened.store.is_directory]

@@ -4,6 +4,7 @@
 differ. What no format knows is compared as text or as bytes. Nothing that differs is untold.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -117,15 +118,31 @@ def look(a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits) -> Node 
     return replace(node, differences=(*node.differences, more), problems=(*node.problems, problem))
 
 
+def normalised(
+    a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits
+) -> tuple[Iterator[bytes], Iterator[bytes]]:
+    """Both sides of the file `name` with all claims taken out, each made from its own bytes.
+
+    A stream inside another stands there as the digest of its own normalised bytes.
+    """
+    closer = _Closer(scratch, limits, Tally(limits.file_differences), name, keep=True)
+    closer.look(a, b, name)
+    ledger = closer.last
+    return ledger.chunks(0, a), ledger.chunks(1, b)
+
+
 class _Closer:
-    def __init__(self, scratch: Scratch, limits: Limits, tally: Tally, path: str) -> None:
+    def __init__(
+        self, scratch: Scratch, limits: Limits, tally: Tally, path: str, *, keep: bool = False
+    ) -> None:
         self._scratch = scratch
         self._limits = limits
         self._tally = tally
         self._route: list[str] = []
         self._streams: list[tuple[Route, Blob, Blob]] = []
         self._path = path
-        self._ledger = Ledger()
+        self._ledger = self.last = Ledger()
+        self._keep = keep
         self._explainer: Explainer | None = None
         self._below: Route = ()
         self._following = False
@@ -153,6 +170,7 @@ class _Closer:
         finally:
             if depth:
                 self._route.pop()
+            self.last = self._ledger
             self._ledger, self._explainer, self._below, self._following = outer
 
     def settled(self, node: Node) -> Node:
@@ -351,6 +369,7 @@ class _Closer:
                     found = self.look(one, two, left.name, left.kind, depth + 1)
                 if found is None or found.verified:
                     self._ledger.replace(*spans)
+                    self._remember(self.last, one, two)
                 else:
                     self._ledger.broken = True
                 nodes += [found] if found else []
@@ -423,8 +442,18 @@ class _Closer:
         if spans is not None:
             if inner.equal(a, b):
                 self._ledger.replace(*spans)
+                self._remember(inner, a, b)
             else:
                 self._ledger.broken = True
+
+    def _remember(self, inner: Ledger, a: Blob, b: Blob) -> None:
+        """Put the digests of a normalised stream behind the stream that holds it."""
+        if self._keep:
+            for side, blob in enumerate((a, b)):
+                digest = hashlib.sha256()
+                for chunk in inner.chunks(side, blob):
+                    digest.update(chunk)
+                self._ledger.follow(side, digest.hexdigest().encode() + b"\n")
 
     def _reorder(
         self,

@@ -116,6 +116,13 @@ class Members:
         ).fetchone()
         return Row(*found)
 
+    def rows(self) -> Iterator[Row]:
+        """All members, in the order of the layer."""
+        for found in self._connection.execute(
+            f"SELECT {COLUMNS} FROM member ORDER BY ordinal"  # noqa: S608 - a constant
+        ):
+            yield Row(*found)
+
     def raw_header(self, row: Row) -> bytes:
         """The member's header blocks, as they stand in the layer."""
         data = self._batches.get(row.batch)

@@ -353,6 +353,24 @@ class ReportBuilder:
             " OR number IN (SELECT number FROM following)"
         )
 
+    def told(self, route: Route) -> Iterator[tuple[Route, str, list[str], bool, bool]]:
+        """What is told below a route, after the claims were settled: where, kind, causes, whether
+        it follows from others, whether it is explained."""
+        start = key_of(route)
+        for key, kind, derived, explained, body in self._database.execute(
+            "SELECT key, kind, derived, explained, body FROM difference WHERE key >= ? AND key < ?"
+            " ORDER BY key, number",
+            (start, start + b"\xff"),
+        ):
+            causes = _causes(json.loads(body)) if explained else []
+            yield route_of(key), kind, causes, bool(derived), bool(explained)
+
+    def explained(self, route: Route) -> Iterator[tuple[Route, str, list[str]]]:
+        """Where what is told below a route is explained: where, kind, causes."""
+        for where, kind, causes, _, explained in self.told(route):
+            if explained:
+                yield where, kind, causes
+
     def _bindings(self, cause: str | None = None) -> list[Binding]:
         """What varied, of one cause or of all, in how many places; the most frequent first."""
         where = "" if cause is None else " WHERE cause = ?"

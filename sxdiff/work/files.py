@@ -86,6 +86,24 @@ class Files:
                 batch, size = [], 0
         return out
 
+    def normalised(self, pairs: list[Pair]) -> list[tuple[Blob, Blob]]:
+        """The contents of both sides of each pair with all claims taken out, in the spool."""
+        out: list[tuple[Blob, Blob]] = []
+        for pair in pairs:
+            spooled: list[str] = []
+            blobs = self._contents([(pair.a_layer, pair.a), (pair.b_layer, pair.b)], spooled)
+            task = {
+                "task": "normalise",
+                "a": blob_to_json(blobs[0]),
+                "b": blob_to_json(blobs[1]),
+                "name": pair.path,
+            }
+            (answer,) = self._pool.all([task])
+            out.append((Blob(*answer[0]), Blob(*answer[1])))
+            for path in spooled:
+                self._spool.remove(path)
+        return out
+
     def flush(self) -> None:
         """Look into everything that was added."""
         pairs, self._pairs, self._bytes = self._pairs, [], 0

@@ -196,7 +196,7 @@ class MemberComparison:
                 moved=moved,
             )
         except FormatError as error:
-            where = (*self._route, _name(a))
+            where = (*self._route, step_of(a))
             self._context.builder.problem(
                 Problem(where, "format", str(error), "header compared as bytes")
             )
@@ -238,7 +238,7 @@ class MemberComparison:
             b_layer, b_members = self._b[place >> _ORDINAL_BITS & _LAYER_MASK]
             a = a_members.row(place >> 64 & _ORDINAL_MASK)
             b = b_members.row(place & _ORDINAL_MASK)
-            route, visible = (*self._route, _name(a)), self._shows(a.path)
+            route, visible = (*self._route, step_of(a)), self._shows(a.path)
             files.add(Pair(route, text_of(a.path), visible, a_layer, a, b_layer, b))
         files.flush()
         if self._pending:
@@ -259,7 +259,7 @@ class MemberComparison:
             )
         found = self._files.digests(wanted, known.wanted)
         for number in range(0, len(found), 2):
-            route = (*self._route, _name(wanted[number][1]))
+            route = (*self._route, step_of(wanted[number][1]))
             known.add(found[number], found[number + 1], route)
 
     def _found(self, pair: Pair, node: Node) -> None:
@@ -270,7 +270,7 @@ class MemberComparison:
 
     def _tell(self, row: Row, differences: list[Difference], other: Row | None = None) -> None:
         visible = self._shows(row.path) or (other is not None and self._shows(other.path))
-        route = (*self._route, _name(row))
+        route = (*self._route, step_of(row))
         for difference in differences:
             self._context.builder.add(route, "tar", difference, text_of(row.path), visible)
 
@@ -315,7 +315,7 @@ class _Lonely:
         self._connection.close()
 
 
-def _name(row: Row) -> str:
+def step_of(row: Row) -> str:
     """The step of the route: the path, "." for the root itself, with a number where repeated."""
     name = text_of(row.path) or "."
     return name if not row.occurrence else f"{name} (entry {row.occurrence + 1})"

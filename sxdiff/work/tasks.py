@@ -147,6 +147,21 @@ class Tasks:
 
         return [sketch(_blob(blob)) for blob in task["blobs"]]
 
+    def do_normalise(self, task: dict[str, Any], limits: Limits) -> list[Any]:
+        """Both sides of a pair of files with all claims taken out: two blobs of the spool."""
+        from sxdiff.compare.closer import normalised  # noqa: PLC0415 - start-up time
+
+        signal.alarm(LOOK_SECONDS)
+        try:
+            sides = normalised(
+                _blob(task["a"]), _blob(task["b"]), task["name"], self._scratch, limits
+            )
+            blobs = [self._spool.store(chunks, limits.member_bytes) for chunks in sides]
+            self._scratch.clear()
+        finally:
+            signal.alarm(0)
+        return [blob_to_json(blob) for blob in blobs]
+
     def do_digests(self, task: dict[str, Any], _limits: Limits) -> list[list[str]]:
         """What contents are known by elsewhere (`compare.digests`), in hexadecimal."""
         from sxdiff.compare.digests import values  # noqa: PLC0415 - start-up time
