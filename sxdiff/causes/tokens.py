@@ -189,6 +189,9 @@ _BUILD_LIKE = re.compile(
 _SYSTEM = re.compile(r"/(?:usr(?!/src|/local/src)|etc|bin|sbin|lib\d*|dev|sys|run|boot)(?:/|$)")
 
 
+_NAME_OF_FILE = re.compile(r"\.[a-z]{1,4}\Z")
+
+
 def paths(text: str) -> Iterator[Token]:
     """Absolute paths."""
     for found in _PATH.finditer(text):
@@ -213,6 +216,8 @@ def two_build_paths(one: Token, two: Token) -> Evidence | None:
     for prefix in (a, b):
         if _SYSTEM.match(prefix) or not _BUILD_LIKE.search(prefix):
             return None
+    if not tail and any(map(_NAME_OF_FILE.search, (a, b))):
+        return None  # two files without one name are two files
     return Evidence(a, b, f"/{tail}" if tail else "")
 
 
