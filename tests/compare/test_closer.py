@@ -81,7 +81,10 @@ def test_swapped_sides_swap_the_tree(compare: Look, left: str, right: str) -> No
         other = {"only_in_a": "only_in_b", "only_in_b": "only_in_a"}
         family, _, last = difference.kind.rpartition(".")
         kind = f"{family}.{other.get(last, last)}" if family else last
-        told = replace(difference, kind=kind, a=difference.b, b=difference.a, diff=None)
+        claims = tuple(replace(one, a=one.b, b=one.a) for one in difference.claims)
+        told = replace(
+            difference, kind=kind, a=difference.b, b=difference.a, diff=None, claims=claims
+        )
         assert told in [replace(one, diff=None) for one in there]
 
 
