@@ -198,6 +198,7 @@ class Listing:
     format: str
     rows: Callable[[Blob], Iterable[Row]]
     separate: bool = False
+    unordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

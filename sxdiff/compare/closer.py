@@ -396,6 +396,8 @@ class _Closer:
                         self._below,
                     )
                     contents += keep(each for each in placed if not follow.take(each))
+                    if isinstance(left.inside, Listing) and left.inside.unordered:
+                        self._sort(left, right, (one, two), places, inner)
                 else:
                     node, inner_rooted = within
                     rooted = rooted or (inner_rooted and not left.derived)
@@ -417,6 +419,23 @@ class _Closer:
         if outer:  # a part's facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
+
+    def _sort(
+        self,
+        left: Member,
+        right: Member,
+        sides: tuple[Blob, Blob],
+        places: Places,
+        shifts: Shifts,
+    ) -> None:
+        """Normalise the order of rows that are found by reference alone."""
+        try:
+            found = places.aligned(left, right, sides)
+        except FormatError:
+            return  # they were told as bytes
+        for side in (0, 1):
+            spans = (row.at for row in found.rows[side])
+            self._ledger.sort(side, sides[side], shifts[side], spans)
 
     @contextmanager
     def _part(

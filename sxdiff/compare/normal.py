@@ -5,6 +5,7 @@ it: outside of the spans that were claimed, or that follow from what was claimed
 must be equal byte by byte.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -33,6 +34,23 @@ class Ledger:
         for side, span in enumerate((a, b)):
             if span is not None:
                 self._edits[side].append((span[0] - self.shifts[side], span[1], normal))
+
+    def sort(self, side: int, blob: Blob, at: int, spans: Iterable[Span]) -> None:
+        """Of a part of the stream that starts at `at` and holds these spans, all that is known
+        is what is in them, not in which order; what was replaced there stays replaced."""
+        start = at - self.shifts[side]
+        inside = sorted(edit for edit in self._edits[side] if start <= edit[0] < start + blob.size)
+        starts = [edit[0] for edit in inside]
+        data = blob.read()
+        texts: list[bytes] = []
+        for place, size in spans:
+            number = bisect_right(starts, start + place) - 1
+            edit = inside[number] if number >= 0 else None
+            if edit is None or edit[0] + edit[1] <= start + place:
+                texts.append(data[place : place + size])
+            elif edit[0] == start + place:
+                texts.append(edit[2])
+        self._edits[side].append((start, blob.size, b"\n".join(sorted(texts))))
 
     def clear(self) -> None:
         """Forget all: the streams are looked at anew, in another way."""

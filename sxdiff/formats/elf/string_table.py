@@ -44,7 +44,7 @@ def string_table(elf: ElfFile, index: int) -> Listing | None:
         kind = "elf.strings"
     aligned = merged and section.row[8] > 1
     rows = partial(_rows, elf, section.name, bool(aligned))
-    return Listing(kind, rows, separate=True) if kind else None
+    return Listing(kind, rows, separate=True, unordered=True) if kind else None
 
 
 def _rows(elf: ElfFile, name: str, aligned: bool, blob: Blob) -> Iterator[Row]:
