@@ -49,6 +49,7 @@ class Explainer:
             (*self._route, *below, *found.where),
             format_name,
             self._head,
+            found.symbol or "",
         )
         diagnosis = diagnose(site)
         if diagnosis is None:

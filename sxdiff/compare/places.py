@@ -161,7 +161,8 @@ class Places:
                 raise LimitError(f"less than {COMMON} in 100 pieces are in both")
             rows = _partly(a, b, left, right) or (rows_of(a, left), rows_of(b, right))
             known = self._aligned[left.name] = Aligned(*rows)
-            known.bind(partial(_text_of_row, (a, b), known.rows))
+            unordered = isinstance(left.inside, Listing) and left.inside.unordered
+            known.bind(partial(_text_of_row, (a, b), known.rows), unordered=unordered)
             self._kept += known.size
             while self._kept > MOST_KEPT and len(self._aligned) > 1:
                 self._kept -= self._aligned.pop(next(iter(self._aligned))).size
@@ -183,6 +184,14 @@ def _text_of_row(
         return b""
     text = row.text.encode("utf-8", "surrogateescape")
     return text if contents[side].read(row.at[0], len(text)) == text else b""
+
+
+def _same_names(one: bytes, two: bytes) -> int:
+    """As `_similar`, of two paths: the more names they end with alike, the more so."""
+    ours, theirs = one.split(b"/"), two.split(b"/")
+    least = min(len(ours), len(theirs))
+    same = next((n for n in range(least) if ours[-1 - n] != theirs[-1 - n]), least)
+    return 0 if not same or min(len(ours), len(theirs)) == 1 else min(999, 900 + 10 * same)
 
 
 def _similar(one: bytes, two: bytes) -> int:
@@ -344,9 +353,10 @@ class Aligned:
         bound_a[row_a], bound_b[row_b] = row_b, row_a
         return True
 
-    def bind(self, texts: Callable[[int, int], bytes]) -> None:
+    def bind(self, texts: Callable[[int, int], bytes], *, unordered: bool = False) -> None:
         """Find the texts that changed and moved at once: taken away at one place, and brought
-        similar at another. `texts` gives the text of a row of a side, empty where it is none."""
+        similar at another. `texts` gives the text of a row of a side, empty where it is none.
+        In an `unordered` listing it is not the place that says which text goes with which."""
         rows: tuple[list[tuple[int, int, bytes]], list[tuple[int, int, bytes]]] = [], []
         for number, change in enumerate(self.changes):
             for side in (0, 1):
@@ -359,13 +369,23 @@ class Aligned:
         found = []
         for row_a, group_a, one in rows[0]:
             for row_b, group_b, two in rows[1]:
-                score = _similar(one, two)
-                if group_a != group_b and (only or score):
+                score = max(_similar(one, two), _same_names(one, two) if unordered else 0)
+                if (unordered or group_a != group_b) and (only or score):
                     found.append((-score, sorted((row_a, row_b)), row_a, row_b))
         for _, _, row_a, row_b in sorted(found):
             if row_a not in self._bound[0] and row_b not in self._bound[1]:
                 self._bound[0][row_a], self._bound[1][row_b] = row_b, row_a
                 self.moved.append((row_a, row_b))
+        rest = [
+            sorted((text, row) for row, _, text in side if row not in bound)
+            for side, bound in zip(rows, self._bound, strict=True)
+        ]
+        if unordered and len(rest[0]) == len(rest[1]):
+            for (_, row_a), (_, row_b) in zip(*rest, strict=True):
+                self._bound[0][row_a], self._bound[1][row_b] = row_b, row_a
+                self.moved.append((row_a, row_b))
+        if unordered:
+            self.moved.sort()
 
     def _in_step(self, at_a: int, at_b: int) -> bool:
         """Whether a place between long stretches of equal rows has moved as far as one of them."""
