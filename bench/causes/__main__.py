@@ -17,6 +17,7 @@ GROUPS = {
     "pair": pairs.pairs,
     "image": images.pairs,
     "ten": images.ten,
+    "drift": lambda: [*pairs.drift(), *images.drift()],
     "control": pairs.controls,
     "mixture": pairs.mixtures,
     "adversarial": adversarial.cases,

@@ -33,7 +33,7 @@ class Expected:
     labels: tuple[str, ...]
     accepted: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
-    where: tuple[str, ...] = ()
+    platform: str | None = None
 
     @property
     def right(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import functools
 import json
 import random
+from dataclasses import replace
 
 from bench.causes.cases import Case, Expected, Sides, archives
 from bench.causes.wrap import Files, differing, merge, placed, wrap
@@ -18,17 +19,33 @@ def made() -> dict[str, dict[str, object]]:
     return value
 
 
+DRIFT = "drift"
+"""The kind of recipes that give really different content, such as code of another compiler."""
+
+
 def with_pairs(differs: bool) -> list[Recipe]:
     """Recipes whose pair differs, or does not."""
     return [one for one in recipes() if made().get(one["id"], {}).get("differs") is differs]
+
+
+@functools.cache
+def _by_id() -> dict[str, Recipe]:
+    return {one["id"]: one for one in recipes()}
+
+
+def by_id(name: str) -> Recipe:
+    return _by_id()[name]
 
 
 def sides(recipe: Recipe, home: str = "usr/lib/app") -> tuple[Files, Files]:
     return placed(recipe, "a", home), placed(recipe, "b", home)
 
 
-def expected(recipe: Recipe, paths: tuple[str, ...]) -> Expected:
-    return Expected(tuple(recipe["labels"]), tuple(recipe["accept"]), paths)
+def expected(recipe: Recipe, paths: tuple[str, ...]) -> tuple[Expected, ...]:
+    """A recipe's causes: `a|b` are names for one, and what is accepted goes for the first."""
+    accepted = tuple(recipe["accept"])
+    first, *more = (tuple(label.split("|")) for label in recipe["labels"])
+    return Expected(first, accepted, paths), *(Expected(one, (), paths) for one in more)
 
 
 def pair(recipe: Recipe) -> Case:
@@ -37,7 +54,7 @@ def pair(recipe: Recipe) -> Case:
     def build() -> Sides:
         return archives(wrap([a]), wrap([b]))
 
-    return Case(recipe["id"], "pair", build, (expected(recipe, differing(a, b)),))
+    return Case(recipe["id"], "pair", build, expected(recipe, differing(a, b)))
 
 
 def control(recipe: Recipe) -> Case:
@@ -51,7 +68,14 @@ def control(recipe: Recipe) -> Case:
 
 
 def pairs() -> list[Case]:
-    return [pair(one) for one in with_pairs(differs=True)]
+    return [pair(one) for one in with_pairs(differs=True) if one["kind"] != DRIFT]
+
+
+def drift() -> list[Case]:
+    """Pairs that a cause may be suspected in, and that no normaliser may call explained."""
+    return [
+        replace(pair(one), group=DRIFT) for one in with_pairs(differs=True) if one["kind"] == DRIFT
+    ]
 
 
 def controls() -> list[Case]:
@@ -64,7 +88,7 @@ def controls() -> list[Case]:
 def mixture(number: int) -> Case:
     """Two to five recipes in one image, in one layer or over several."""
     chance = random.Random(number)  # noqa: S311  # seeded, not secret
-    pool = [one for one in with_pairs(differs=True) if one["kind"] != "image"]
+    pool = [one for one in with_pairs(differs=True) if one["kind"] != DRIFT]
     chosen = chance.sample(pool, chance.randint(2, 5))
     taken: set[str] = set()
     parts: list[tuple[Recipe, Files, Files]] = []
@@ -86,7 +110,7 @@ def mixture(number: int) -> Case:
         a, b = ([one for one in files if one] for files in layers)
         return archives(wrap(a), wrap(b))
 
-    wanted = tuple(expected(one, differing(a, b)) for one, a, b in parts)
+    wanted = tuple(cause for one, a, b in parts for cause in expected(one, differing(a, b)))
     name = f"{number:02}: " + " + ".join(one["id"] for one, _, _ in parts)
     return Case(name, "mixture", build, wanted)
 

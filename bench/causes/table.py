@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from bench.causes.baselines import Baseline
 from bench.causes.judge import Result
 
-
 HEAD = (
     "`python -m bench.causes --table docs/causes-bench.md` writes this page. The pairs are made by"
     " the recipes in `fixtures/causes/recipes.json`."
@@ -58,17 +57,13 @@ def bars(results: Sequence[Result]) -> list[Bar]:
             ),
             Bar("pairs with a false cause", "none", str(len(false)), not false),
         ]
-    adversarial = of(results, "adversarial")
-    if adversarial:
-        fooled = [one for one in adversarial if one.fully_explained or one.code == 2]
-        found.append(
-            Bar(
-                "adversarial pairs fully explained",
-                "none",
-                f"{len(fooled)} of {len(adversarial)}",
-                not fooled,
+    for group, name in (("adversarial", "adversarial pairs"), ("drift", "other code or content")):
+        ran = of(results, group)
+        if ran:
+            fooled = [one for one in ran if one.fully_explained or one.code == 2]
+            found.append(
+                Bar(f"{name}: fully explained", "none", f"{len(fooled)} of {len(ran)}", not fooled)
             )
-        )
     controls = of(results, "control")
     if controls:
         loud = [one for one in controls if one.misses]
