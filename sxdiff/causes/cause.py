@@ -15,7 +15,8 @@ class Site:
     `a` and `b` are a text's lines, a string, the value of a field; bytes that are no UTF-8 are
     surrogate escapes. `path` is that of the file in the image, without leading slash ("" where
     there is none), `where` the route inside it. `head` is how the stream that holds the place
-    begins, on side a: what wrote it often says so there.
+    begins, on side a: what wrote it often says so there. `symbol` names what the place belongs to
+    (a function, the path of an XML element).
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Site:
     where: Route = ()
     format: str = ""
     head: str = ""
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class NearMiss:
     head: str = ""
     format: str = ""
     where: Route = ()
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,10 @@ class Cause:
     paths: Pattern[str] | None = None
     context: Pattern[str] | None = None
     where: Pattern[str] | None = None
+    symbol: Pattern[str] | None = None
+    named: Pattern[str] | None = None
+    """A last step of the route, or a symbol, that says what weak tokens are: there they are not
+    weak."""
     bound: bool = False
     """Whether its values must map one to one over the whole image (path prefixes, host names)."""
     lookup: str = ""
@@ -127,10 +134,17 @@ class Cause:
             return False
         if self.where is not None and not self.where.search("/".join(site.where)):
             return False
+        if self.symbol is not None and not self.symbol.search(site.symbol):
+            return False
         return self.context is None or bool(
             (self.context.search(site.a) and self.context.search(site.b))
             or (site.head and self.context.search(site.head))
         )
+
+    def is_named(self, site: Site) -> bool:
+        """Whether the place's name says what weak tokens in it are."""
+        name = site.symbol or (site.where[-1] if site.where else "")
+        return self.named is not None and bool(self.named.search(name))
 
     def fix_for(self, producer: str) -> str:
         """The advice for what `producer` left."""

@@ -115,7 +115,8 @@ def _explain(site: Site, ours: Sequence[_Found], theirs: Sequence[_Found]) -> Di
         evidence = one.cause.judge(one.token, two.token)
         if evidence is None:
             return None
-        claims[_claim(one.cause, evidence, one.token.weak or two.token.weak)] = None
+        weak = (one.token.weak or two.token.weak) and not one.cause.is_named(site)
+        claims[_claim(one.cause, evidence, weak)] = None
         normal += (MARK, one.cause.id, MARK, evidence.rest)
     if not claims or site.a[at_a:] != site.b[at_b:]:
         return None

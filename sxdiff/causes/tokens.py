@@ -7,129 +7,39 @@ tokens that stand in the same place and differ.
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from re import Match, Pattern
+from re import Pattern
 
 from sxdiff.causes.cause import Evidence, Judge, Token, Tokens
+from sxdiff.causes.moments import epoch_numbers, times
+
+__all__ = [
+    "another_order",
+    "any_two",
+    "common_tail",
+    "day_field",
+    "epoch_numbers",
+    "joined",
+    "matches",
+    "paths",
+    "permutation",
+    "plausible",
+    "said",
+    "same_length",
+    "seconds",
+    "strong",
+    "time_field",
+    "times",
+    "times_in",
+    "two_build_paths",
+    "two_random_uuids",
+    "two_times",
+    "uuids",
+    "whole",
+]
 
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2080, 1, 1, tzinfo=UTC)
 """What may be the time of a build, whole; 1970 is where SOURCE_DATE_EPOCH=0 or 1 lies."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MONTH = "(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_LONG_MONTH = (
-    "(?P<B>January|February|March|April|May|June|July|August|September|October|November|December)"
-)
-_DAY_NAME = "(?P<a>Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_LONG_DAY_NAME = "(?P<A>Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
-_DATE = r"(?P<Y>(?:19|20)\d\d)-(?P<m>0\d|1[0-2])-(?P<d>[0-2]\d|3[01])"
-_CLOCK = r"(?P<H>[01]\d|2[0-3]):(?P<M>[0-5]\d):(?P<S>[0-5]\d|60)"
-_ZONE = r"(?P<z>[A-Z]{3,5}|[+-]\d\d:?\d\d)"
-_YEAR = r"(?P<Y>(?:19|20)\d\d)"
-_SPACED_DAY = r"(?P<e>[ 0-3]?\d)"
-
-_12_HOURS = r"(?P<I>\d\d):(?P<M>\d\d):(?P<S>\d\d) (?P<p>AM|PM)"
-_HOUR = r"(?P<H>[01]\d|2[0-3])"
-_MM = r"(?P<m>0\d|1[0-2])"
-_DD = r"(?P<d>[0-2]\d|3[01])"
-_OFFSET = r"(?P<z>Z| ?[+-]\d\d:?\d\d| UTC| GMT)?"
-_PDF_OFFSET = r"(?P<z>Z|[+-]\d\d'?\d\d'?)?"
-_DIGITS_CLOCK = rf"{_HOUR}(?P<M>[0-5]\d)(?P<S>[0-5]\d)"
-
-_NAMED: tuple[tuple[str, str], ...] = (
-    ("date(1)", rf"{_DAY_NAME} {_MONTH} {_SPACED_DAY} {_CLOCK} {_ZONE} {_YEAR}"),
-    ("12 hours", rf"{_DAY_NAME} {_MONTH} {_SPACED_DAY} {_12_HOURS} {_ZONE} {_YEAR}"),
-    ("asctime", rf"{_DAY_NAME} {_MONTH} {_SPACED_DAY} {_CLOCK} {_YEAR}"),
-    ("rfc 2822", rf"{_DAY_NAME}, {_SPACED_DAY} {_MONTH} {_YEAR} {_CLOCK} {_ZONE}"),
-    ("locale", rf"{_DAY_NAME} {_SPACED_DAY} {_MONTH} {_YEAR} {_CLOCK}(?: {_ZONE})?"),
-    ("locale, 12 hours", rf"{_DAY_NAME} {_SPACED_DAY} {_MONTH} {_YEAR} {_12_HOURS}(?: {_ZONE})?"),
-    ("day month year clock", rf"{_SPACED_DAY} {_MONTH} {_YEAR} {_CLOCK}"),
-    ("month day year clock", rf"{_MONTH} {_SPACED_DAY},? {_YEAR}(?P<s>,? |\0){_CLOCK}"),
-    ("month day clock", rf"{_MONTH} {_SPACED_DAY} {_CLOCK}"),
-    ("us long", rf"{_LONG_MONTH} {_SPACED_DAY}, {_YEAR}"),
-    ("long", rf"{_SPACED_DAY} {_LONG_MONTH},? {_YEAR}"),
-    ("month year", rf"{_LONG_MONTH},? {_YEAR}"),
-    ("us short", rf"{_DAY_NAME},? {_MONTH} {_SPACED_DAY},? {_YEAR}"),
-    ("month day year", rf"{_MONTH} {_SPACED_DAY},? {_YEAR}"),
-    ("day-month-year", rf"{_SPACED_DAY}[- ]{_MONTH}[- ]{_YEAR}"),
-    ("short month year", rf"{_MONTH} {_YEAR}"),
-)
-"""Forms with the names of months; the longest first: of two at one place the first one counts."""
-_NUMBERS: tuple[tuple[str, str], ...] = (
-    ("iso", rf"{_DATE}(?P<T>[T ]){_CLOCK}(?P<f>[.,]\d{{1,9}})?{_OFFSET}"),
-    ("iso minutes", rf"{_DATE}[T ]{_HOUR}:(?P<M>[0-5]\d){_OFFSET}"),
-    ("exif", rf"{_YEAR}:{_MM}:{_DD} {_CLOCK}"),
-    ("slashes", rf"{_YEAR}/{_MM}/{_DD} {_CLOCK}"),
-    ("pdf", rf"D:{_YEAR}{_MM}{_DD}{_DIGITS_CLOCK}{_PDF_OFFSET}"),
-    ("date", _DATE),
-    ("date/", rf"{_YEAR}/{_MM}/{_DD}"),
-    ("date.", rf"{_DD}[./]{_MM}[./]{_YEAR}"),
-    ("compact", rf"{_YEAR}{_MM}{_DD}(?P<T>[T-]?){_DIGITS_CLOCK}(?P<z>Z)?"),
-    ("compact minutes", rf"{_YEAR}{_MM}{_DD}{_HOUR}(?P<M>[0-5]\d)"),
-    ("clock", _CLOCK),
-)
-
-
-def _compiled(forms: tuple[tuple[str, str], ...]) -> tuple[tuple[str, Pattern[str]], ...]:
-    return tuple(
-        (name, re.compile(rf"(?<![\w.:+-])(?:{form})(?![\w:])", re.ASCII)) for name, form in forms
-    )
-
-
-_WITH_NAMES, _WITH_NUMBERS = _compiled(_NAMED), _compiled(_NUMBERS)
-_NAME_OF_MONTH = re.compile(_MONTH)
-_WEAK_FORMS = frozenset({"clock", "month year", "short month year", "compact minutes", "date."})
-_MAYBE = re.compile(r"(?:19|20)\d\d|\d\d:\d\d:\d\d")
-
-
-def read_time(found: Match[str]) -> datetime | None:
-    """The time that a match of one of the forms says, in its own zone; None for no real date."""
-    part = {key: value for key, value in found.groupdict().items() if value is not None}
-    month = part.get("m")
-    if month is None and "b" in part:
-        month = str(_MONTHS.index(part["b"].lower()) + 1)
-    if month is None and "B" in part:
-        month = str(_MONTHS.index(part["B"][:3].lower()) + 1)
-    try:
-        return datetime(
-            int(part.get("Y", "2000")),
-            int(month or "1"),
-            int(part.get("d") or part.get("e") or "1"),
-            int(part.get("H") or part.get("I") or "0"),
-            int(part.get("M", "0")),
-            min(59, int(part.get("S", "0"))),
-            tzinfo=UTC,
-        )
-    except ValueError:
-        return None
-
-
-def _shape(found: Match[str]) -> str:
-    """How a time is written beside its form: which optional parts it has."""
-    keys = sorted(key for key, value in found.groupdict().items() if value is not None)
-    width = found.end() - found.start() if found.groupdict().get("f") is None else 0
-    names = {"A", "B", "e", "z"}.intersection(keys)
-    return f"{'/'.join(keys)} {0 if names else width}"
-
-
-def times(text: str) -> Iterator[Token]:
-    """Times in any of the usual forms (RFC 3339, RFC 2822, asctime, date(1), ...)."""
-    if not _MAYBE.search(text):
-        return
-    taken: list[Token] = []
-    named = _WITH_NAMES if _NAME_OF_MONTH.search(text) else ()
-    for name, pattern in (*named, *_WITH_NUMBERS):
-        for found in pattern.finditer(text):
-            start, end = found.span()
-            if any(token.start < end and start < token.end for token in taken):
-                continue
-            moment = read_time(found)
-            if moment is None:
-                continue
-            value = moment.strftime("%Y-%m-%dT%H:%M:%S")
-            form = f"{name} {_shape(found)}"
-            taken.append(Token(start, end, value, form, weak=name in _WEAK_FORMS))
-    yield from sorted(taken, key=lambda token: token.start)
 
 
 def plausible(moment: datetime) -> bool:
@@ -142,8 +52,15 @@ def said(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
+_NO_YEAR = re.compile(r"(?:--(\d\d-\d\d)T)?(\d\d:\d\d:\d\d)")
+
+
 def two_times(one: Token, two: Token) -> Evidence | None:
     """Both are times that a build may have had; their values are written as ISO 8601."""
+    partly = _NO_YEAR.fullmatch(one.value), _NO_YEAR.fullmatch(two.value)
+    if partly[0] and partly[1]:
+        a, b = (" ".join(filter(None, found.groups())) for found in partly if found)
+        return Evidence(a, b, weak=True)
     try:
         moments = [datetime.fromisoformat(token.value).replace(tzinfo=UTC) for token in (one, two)]
     except ValueError:
@@ -159,25 +76,6 @@ def seconds(value: int) -> str | None:
         return None
     moment = EPOCH + timedelta(seconds=value)
     return moment.strftime("%Y-%m-%dT%H:%M:%S") if plausible(moment) else None
-
-
-_DIGITS = re.compile(r"(?<![\w.])(\d{10}|\d{13}|\d{16}|\d{19})(?:(\.\d{1,9})|(?![\w.]))", re.ASCII)
-_OF_TIME = re.compile(
-    r"(?i)time|date|stamp|epoch|built|created|modif|mtime|generated|since|expires|last", re.ASCII
-)
-
-
-def epoch_numbers(text: str) -> Iterator[Token]:
-    """Decimal seconds, milli-, micro- or nanoseconds since 1970: weak where no word of time
-    stands in front of them."""
-    for found in _DIGITS.finditer(text):
-        digits = found[1]
-        moment = seconds(int(digits[:10]))
-        if moment is None or int(digits[:10]) < 946_684_800:  # 2000: a smaller one is any number
-            continue
-        before = text[max(0, found.start() - 48) : found.start()].rpartition("\n")[2]
-        form = f"epoch {len(digits)}{' fraction' * bool(found[2])}"
-        yield Token(*found.span(), moment, form, weak=not _OF_TIME.search(before))
 
 
 _PATH = re.compile(r"(?<![\w/.-])(?:/[^\s\0/:;,'\"<>()\[\]{}|=]+)+/?")
@@ -251,6 +149,20 @@ def matches(pattern: Pattern[str], form: str, *, weak: bool = False) -> Tokens:
     return found_in
 
 
+def times_in(pattern: Pattern[str], tokens: Tokens = times) -> Tokens:
+    """Times that fill the group `v` of a pattern's matches, none of them weak: what is around
+    says what they are. Where that is no time, there is no token."""
+
+    def found_in(text: str) -> Iterator[Token]:
+        for found in pattern.finditer(text):
+            start, end = found.span("v")
+            for token in tokens(found["v"]):
+                if token.start == 0 and token.end == end - start:
+                    yield Token(start, end, token.value, token.form)
+
+    return found_in
+
+
 def whole(form: str = "") -> Tokens:
     """The whole of a field's value as one token, whatever it says."""
 
@@ -287,7 +199,8 @@ def time_field(text: str) -> Iterator[Token]:
         return
     for token in times(text):
         if token.start == 0 or not text[: token.start].strip():
-            yield Token(0, len(text), token.value, "time")
+            rest = text[token.end :].strip()
+            yield Token(0, len(text), token.value, f"time {rest}".rstrip())
             return
     if text in ("", "0"):
         yield Token(0, len(text), "1970-01-01T00:00:00", "time")

@@ -18,6 +18,10 @@ from sxdiff.wire import JsonObject
 NEAR = timedelta(hours=36)
 """How far a time that is weak evidence may lie from one of its side that is strong: a build's
 length, and any two time zones."""
+NEAR_CLOCK = 10
+"""Minutes that a time of day alone may lie from one that is strong."""
+_CLOCK = re.compile(r"(\d\d):(\d\d):\d\d")
+_NO_YEAR = re.compile(r"\d\d-\d\d ")
 
 
 def explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
@@ -88,6 +92,7 @@ class _Anchors:
 
     def __init__(self, bindings: Iterable[Binding]) -> None:
         self._times: tuple[set[datetime], set[datetime]] = (set(), set())
+        self._minutes: tuple[set[int], set[int]] = (set(), set())
         for one in bindings:
             known = cause_of(one.cause)
             if known is None or known.family != "time":
@@ -96,14 +101,25 @@ class _Anchors:
                 moment = _moment(text)
                 if moment:
                     self._times[side].add(moment.replace(minute=0, second=0))
+                    self._minutes[side].add(moment.hour * 60 + moment.minute)
 
     def hold(self, binding: Binding) -> bool:
         """Whether both times of a weak binding lie near a strong one of their side."""
-        for times, text in zip(self._times, (binding.a, binding.b), strict=True):
-            moment = _moment(text)
-            if moment is None or not any(abs(moment - one) <= NEAR for one in times):
-                return False
-        return True
+        return all(self._holds(side, text) for side, text in enumerate((binding.a, binding.b)))
+
+    def _holds(self, side: int, text: str) -> bool:
+        clock = _CLOCK.fullmatch(text)
+        if clock:
+            minute = int(clock[1]) * 60 + int(clock[2])
+            return any(
+                (minute + near) % 1440 in self._minutes[side]
+                for near in range(-NEAR_CLOCK, NEAR_CLOCK + 1)
+            )
+        for one in self._times[side]:
+            moment = _moment(f"{one.year}-{text}" if _NO_YEAR.match(text) else text)
+            if moment is not None and abs(moment - one) <= NEAR:
+                return True
+        return False
 
 
 def _moment(text: str) -> datetime | None:
