@@ -14,7 +14,7 @@ from sxdiff.compare import digests, lines, listing, ranges, redact, telling
 from sxdiff.compare.consequences import Consequences
 from sxdiff.compare.describe import describe
 from sxdiff.compare.explain import Explainer
-from sxdiff.compare.normal import Ledger
+from sxdiff.compare.normal import Ledger, follows_places
 from sxdiff.compare.pair import Pairing, Part, emptied, pair
 from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
@@ -164,7 +164,7 @@ class _Closer:
         self._explainer = Explainer(a, b, self._path, tuple(self._route), self._ledger)
         try:
             dropped = self._tally.more
-            node = self._looked(a, b, name, kind, depth)
+            node = self._possible(a, b, self._looked(a, b, name, kind, depth))
             whole = dropped == self._tally.more and is_explained(node)
             return replace(node, verified=True) if whole and self._ledger.equal(a, b) else node
         finally:
@@ -172,6 +172,16 @@ class _Closer:
                 self._route.pop()
             self.last = self._ledger
             self._ledger, self._explainer, self._below, self._following = outer
+
+    def _possible(self, a: Blob, b: Blob, node: Node) -> Node:
+        """The same node, in which what can't follow from what moved is a root."""
+        found: list[Difference] = []
+        for left, right, shifts in self._ledger.impossible():
+            both = replace(left, derived=False), replace(right, derived=False)
+            found += telling.facts(a, b, [both], shifts)
+        if self._ledger.still and self._ledger.layouts:
+            node = _unmoved(node, self._ledger.layouts)
+        return replace(node, differences=(*node.differences, *found)) if found else node
 
     def settled(self, node: Node) -> Node:
         """The node of the whole file, in which digests of its streams are consequences."""
@@ -254,6 +264,8 @@ class _Closer:
         out = self._explainer.all(found, format_name, below=below)
         for each in out:
             # rows of a layout were counted one by one, facts before they were told
+            if each.derived and _is_placed(each.kind):
+                self._ledger.layouts |= {(*below, *each.where), below}
             follows = each.derived or (self._following and not each.claims)
             if follows and not each.kind.endswith(".layout") and each.count == 1:
                 self._ledger.replace(each.a.at if each.a else None, each.b.at if each.b else None)
@@ -343,6 +355,8 @@ class _Closer:
                 telling.moved(here.at, shifts[0]) if here else None,
                 telling.moved(there.at, shifts[1]) if there else None,
             )
+            if here and there and here.derived and there.derived:
+                self._ledger.follow_facts(here, there, shifts)
         nodes: list[Node] = []
         problems: list[Problem] = []
         rooted = False
@@ -360,6 +374,7 @@ class _Closer:
                     equal.add(left.name)
                 continue
             unlike.add((left.kind, left.name))
+            self._ledger.moved((0, one.size), (0, two.size))
             if not self._tally.left:  # only counted: not worth a closer look
                 self._tally.count(1, ranges.count_differing(one, two))
                 continue
@@ -644,6 +659,26 @@ def _shifted_by(found: Difference, shifts: Shifts) -> Difference:
         for value, shift in zip((found.a, found.b), shifts, strict=True)
     ]
     return replace(found, a=told[0], b=told[1])
+
+
+def _is_placed(kind: str) -> bool:
+    """Whether consequences of this kind are about the places of parts of a program."""
+    return kind.startswith(("elf.", "pe.", "macho.")) and follows_places(kind)
+
+
+def _unmoved(node: Node, layouts: set[Route], below: Route = ()) -> Node:
+    """A node of a stream in which nothing moved: no row at the routes `layouts` may have another
+    place, and those told together (without a route of their own) not either."""
+    differences = tuple(
+        replace(each, derived=False)
+        if each.derived
+        and _is_placed(each.kind)
+        and ((*below, *each.where) in layouts or (not each.where and below in layouts))
+        else each
+        for each in node.differences
+    )
+    nodes = tuple(_unmoved(each, layouts, (*below, each.name)) for each in node.nodes)
+    return replace(node, differences=differences, nodes=nodes)
 
 
 def is_explained(node: Node) -> bool:

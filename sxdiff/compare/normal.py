@@ -5,13 +5,28 @@ it: outside of the spans that were claimed, or that follow from what was claimed
 must be equal byte by byte.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from sxdiff.model import Blob, Span
+from sxdiff.model import Blob, Fact, Route, Span
 
 CHUNK = 1 << 20
+MOST_MOVES = 256
+"""Ways in which places moved up to which the places that facts say are checked against them."""
+
+Shifts: TypeAlias = tuple[int, int]
+"""What was added to the offsets told of a and of b."""
+
+_NO_PLACE = re.compile(
+    r"crc|check|sum|adler|counter|cookie|serial|flags|digest|hash|md5|sha\d|id\Z"
+)
+"""Kinds of facts that follow from bytes, not from places and sizes."""
+_HEX = re.compile(r"0x[0-9a-f]{1,16}")
+_MEASURED = ("elf.section.sh_addr", "elf.section.sh_offset", "elf.segment.", "elf.header.e_entry")
+"""Kinds of which each value is a place or a size, and moved by what lies before it."""
 
 
 @dataclass(slots=True)
@@ -28,9 +43,44 @@ class Ledger:
     _behind: list[bytes] = field(default_factory=lambda: [b"", b""])
     broken: bool = False
     """Whether something in the streams could not be normalised."""
+    moves: set[int] = field(default_factory=lambda: {0})
+    """How far places moved from a to b, and by how much sizes changed."""
+    layouts: set[Route] = field(default_factory=set)
+    """Where something was told that follows from where other things lie."""
+    follows: "list[tuple[Fact, Fact, Shifts]]" = field(default_factory=list)
+    """Facts that are places or sizes and follow from what moved."""
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing moved: then no place and no size can differ as a consequence."""
+        return self.moves == {0}
+
+    def impossible(self) -> "list[tuple[Fact, Fact, Shifts]]":
+        """The facts that do not follow from what moved: nothing did, or nothing that far."""
+        if len(self.moves) > MOST_MOVES:
+            return []
+        far = {one - other for one in self.moves for other in self.moves}
+        return [
+            (left, right, shifts)
+            for left, right, shifts in self.follows
+            if self.still or (left.kind.startswith(_MEASURED) and _far(left, right) not in far)
+        ]
+
+    def moved(self, a: Span | None, b: Span | None) -> None:
+        """Note how far something moved and by how much its size changed."""
+        if a is None or b is None:
+            self.moves.add((b or (0, 0))[1] - (a or (0, 0))[1])
+        else:
+            self.moves |= {b[0] - a[0], sum(b) - sum(a), b[1] - a[1]}
+
+    def follow_facts(self, left: Fact, right: Fact, shifts: Shifts) -> None:
+        """Note two facts of which each follows from its own side."""
+        if follows_places(left.kind) and None not in (_number(left), _number(right)):
+            self.follows.append((left, right, shifts))
 
     def replace(self, a: Span | None, b: Span | None, normal: bytes = b"") -> None:
         """Both spans become `normal`."""
+        self.moved(a, b)
         for side, span in enumerate((a, b)):
             if span is not None:
                 self._edits[side].append((span[0] - self.shifts[side], span[1], normal))
@@ -57,6 +107,9 @@ class Ledger:
         self._edits = ([], [])
         self._behind = [b"", b""]
         self.broken = False
+        self.moves = {0}
+        self.layouts = set()
+        self.follows = []
 
     def follow(self, side: int, normal: bytes) -> None:
         """What follows the stream of one side when it is normalised."""
@@ -81,6 +134,22 @@ class Ledger:
         """One side, normalised."""
         yield from normalised(blob, self._edits[side])
         yield self._behind[side]
+
+
+def follows_places(kind: str) -> bool:
+    """Whether a consequence of this kind follows from where things lie, not from what they are."""
+    return not _NO_PLACE.search(kind)
+
+
+def _number(fact: Fact) -> int | None:
+    """A fact's value as a number, where it is one or is written as one in hexadecimal."""
+    if isinstance(fact.value, str):
+        return int(fact.value, 16) if _HEX.fullmatch(fact.value) else None
+    return None if fact.value is True or fact.value is False else fact.value
+
+
+def _far(left: Fact, right: Fact) -> int:
+    return (_number(right) or 0) - (_number(left) or 0)
 
 
 def normalised(blob: Blob, edits: Iterable[tuple[int, int, bytes]]) -> Iterator[bytes]:
