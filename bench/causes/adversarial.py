@@ -343,7 +343,6 @@ KEYS = (
 )
 SCRIPT = Held(b"#!/bin/sh\nexec nc -l -p 4444 -e /bin/sh\n", 0o755)
 TEXT = edited(in_section(".text"))
-RODATA = edited(in_section(".rodata"))
 
 CODE = (
     "so-date-macro-string", "elf-debug-path",
@@ -357,21 +356,26 @@ CODE = (
 )  # fmt: skip
 """Recipes whose file has code: one bit of `.text` flips."""
 
-CONSTANTS = (
-    "elf-file-macro", "so-date-macro-string", "rust-path", "go-trimpath", "fortran-path",
-    "elf-debug-path",
-)  # fmt: skip
-"""Recipes whose file has `.rodata`: one bit of that flips."""
-
 
 def class_name(data: bytes) -> bytes:
     return sub(b"A.java", b"B.java")(data)
 
 
 CHANGES: tuple[tuple[str, str, Change], ...] = (
+    # a constant in .rodata beside a path or a date
+    ("elf-file-macro", "another condition of the assertion", edited(sub("c<9", "c<8"))),
+    ("so-date-macro-string", "another version beside the date", edited(sub("lib 1.2", "lib 1.3"))),
+    ("elf-debug-path", "another text", edited(sub(b"hi\0", b"ho\0"))),
+    ("elf-rpath", "another text", edited(sub(b"hi\0", b"ho\0"))),
+    ("elf-build-id-uuid", "another text", edited(sub(b"hi\0", b"ho\0"))),
+    ("go-trimpath", "another message", edited(sub("divide by zero", "divide by sero"))),
+    ("go-ldflags-date", "another message", edited(sub("divide by zero", "divide by sero"))),
+    ("rust-path", "another message", edited(sub("index out of", "index but of"))),
+    ("fortran-path", "another message", edited(sub("At line", "At lime"))),
+    ("elf-hostname-define", "another user", edited(sub("root@", "boot@"))),
     # a value beside a time, an identity or a path
     ("iso8601-text", "another word beside the date", edited(sub("Built", "Build"))),
-    ("rfc2822-text", "another zone beside the date", edited(sub("+0000", "+0100"))),
+    ("rfc2822-text", "one more line", edited(append("unsigned\n"))),
     ("compact-date-text", "another version before the date", edited(sub("1.2.3", "1.2.4"))),
     ("http-date-text", "another header", edited(append("Cache-Control: no-store\n"))),
     ("asctime-text", "another word", edited(sub("Generated", "Modified!"))),
@@ -880,7 +884,6 @@ def cases() -> list[Case]:
     """Those whose recipe was made."""
     found = [
         *((name, "one bit of code", TEXT) for name in CODE),
-        *((name, "one bit of a constant", RODATA) for name in CONSTANTS),
         *CHANGES,
     ]
     there = {name for name, what in made().items() if what["differs"]}

@@ -27,13 +27,14 @@ class Expected:
     """One cause that is there: its names, best first, and the paths that it touches.
 
     `accepted` are other right answers: those that lead to the same fix. `paths` is empty where the
-    cause is no file's, such as one in the config.
+    cause is no file's, such as one in the config. `also` are names that are not wrong beside it.
     """
 
     labels: tuple[str, ...]
     accepted: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     platform: str | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def right(self) -> frozenset[str]:
@@ -55,7 +56,7 @@ class Case:
     def allowed(self) -> frozenset[str]:
         names = set(CONSEQUENCES)
         for one in self.expected:
-            names |= one.right
+            names |= one.right | set(one.also)
         return frozenset(names)
 
 

@@ -10,9 +10,11 @@ from bench.causes.cases import Case, Expected, Sides, archives
 from bench.causes.pairs import DRIFT, by_id, sides
 from bench.causes.wrap import LAYER_GZIP, MTIME, Files, Held, base, differing, members, packed
 from fixtures import images as oci
+from fixtures.causes.make import HERE
 from fixtures.images import Item, Layer, image, index, layer, oci_archive
 from fixtures.tar import END, Member, file, hardlink, opaque, tar, whiteout, xattr
 
+IMAGES = HERE / "images"
 T = ("2026-01-10T10:00:00.123456789Z", "2026-03-15T12:34:56.987654321Z")
 UNIX = (1768039200, 1773578096)
 HEX = ("3f4e5d6c7b8a" * 6, "9a8b7c6d5e4f" * 6)
@@ -321,8 +323,33 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "buildah-naive": (
+        "oci-config-created",
+        "oci-history-created",
+        "tar-mtime",
+        "oci-outer-archive-metadata",
+    ),
+    "buildah-timestamp": ("oci-outer-archive-metadata",),
+    "buildah-other-timestamp": ("oci-config-created", "oci-history-created", "tar-mtime"),
+    "buildah-no-gzip": ("oci-layer-compression", "oci-outer-archive-metadata"),
+    "skopeo-zstd": ("oci-layer-compression",),
+    "umoci-layer-mtime": ("tar-mtime",),
+}
+"""What fixtures/causes/images.sh made with real tools, and what differs there."""
+
+
+def of_tools(name: str, causes: tuple[str, ...]) -> Case:
+    def build() -> Sides:
+        a, b = ((IMAGES / name / f"{side}.tar").read_bytes() for side in "ab")
+        return a, b
+
+    return Case(name, "image", build, tuple(Expected((one,)) for one in causes))
+
+
 def pairs() -> list[Case]:
-    found = [
+    found = [of_tools(name, causes) for name, causes in TOOLS.items()]
+    found += [
         Case(
             name,
             "image",

@@ -45,7 +45,8 @@ def expected(recipe: Recipe, paths: tuple[str, ...]) -> tuple[Expected, ...]:
     """A recipe's causes: `a|b` are names for one, and what is accepted goes for the first."""
     accepted = tuple(recipe["accept"])
     first, *more = (tuple(label.split("|")) for label in recipe["labels"])
-    return Expected(first, accepted, paths), *(Expected(one, (), paths) for one in more)
+    also = tuple(recipe.get("also", ()))
+    return Expected(first, accepted, paths, also=also), *(Expected(one, (), paths) for one in more)
 
 
 def pair(recipe: Recipe) -> Case:
