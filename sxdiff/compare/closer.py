@@ -22,6 +22,7 @@ from sxdiff.compare.telling import Shifts
 from sxdiff.compare.untold import KIND as UNTOLD
 from sxdiff.formats.catalogue import CONTENT, HEAD, STREAMS, sniff, sniff_text
 from sxdiff.formats.digest import digest_of
+from sxdiff.formats.producer import producer_of
 from sxdiff.formats.signatures import signature
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
@@ -165,6 +166,8 @@ class _Closer:
         try:
             dropped = self._tally.more
             node = self._possible(a, b, self._looked(a, b, name, kind, depth))
+            if _has_claims(node):
+                node = replace(node, producer=producer_of(a))
             whole = dropped == self._tally.more and is_explained(node)
             return replace(node, verified=True) if whole and self._ledger.equal(a, b) else node
         finally:
@@ -679,6 +682,12 @@ def _unmoved(node: Node, layouts: set[Route], below: Route = ()) -> Node:
     )
     nodes = tuple(_unmoved(each, layouts, (*below, each.name)) for each in node.nodes)
     return replace(node, differences=differences, nodes=nodes)
+
+
+def _has_claims(node: Node) -> bool:
+    """Whether a cause was found in a stream, not only in streams inside it."""
+    inside = (each for each in node.nodes if each.producer is None)
+    return any(each.claims for each in node.differences) or any(map(_has_claims, inside))
 
 
 def is_explained(node: Node) -> bool:

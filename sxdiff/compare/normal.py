@@ -22,6 +22,7 @@ Shifts: TypeAlias = tuple[int, int]
 
 _NO_PLACE = re.compile(
     r"crc|check|sum|adler|counter|cookie|serial|flags|digest|hash|md5|sha\d|id\Z"
+    r"|note|link|stream|time|date|version"
 )
 """Kinds of facts that follow from bytes, not from places and sizes."""
 _HEX = re.compile(r"0x[0-9a-f]{1,16}")
