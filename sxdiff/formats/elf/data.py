@@ -49,7 +49,16 @@ _TEXT = re.compile(
     # a short one is a text where it lies between zeros
     rb"(?:[\t\n\x20-\x7e]{4,}|(?<![^\0])[\x20-\x7e]{1,3}(?=\0))\0{0,%d}|\0+" % PADDING
 )
-_WORD = re.compile(rb"[A-Za-z0-9_]{0,32}[^A-Za-z0-9_]{0,8}")
+_WORD = re.compile(
+    # paths and times are words
+    rb"(?:/[\w.+@%~-]+)+/?"
+    rb"|(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d)?(?:\.\d{1,9})?Z?)?"
+    rb"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3]\d (?:19|20)\d\d"
+    rb"(?: [0-2]\d:[0-5]\d:[0-5]\d)?"
+    rb"|[A-Za-z0-9_]{0,64}[^A-Za-z0-9_/]{0,8}|/"
+)
+_GO_MODULES = re.compile(rb"path\t[^\n]*\n(?:(?:mod|dep|=>|build)\t[^\n]*\n)+")
+"""What Go says of a build, as a program can read it (`debug.ReadBuildInfo`)."""
 
 
 def data(elf: ElfFile, index: int) -> Listing | None:
@@ -157,10 +166,25 @@ def _plain(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
             text = found[0].rstrip(b"\0").decode("ascii") or _zeros(len(found[0]))
             yield Row((stop, len(found[0])), text, label=labels.at(stop))
         elif found:
-            for word in _WORD.finditer(content, stop, found.end()):
-                text = word[0].rstrip(b"\0").decode("ascii")
-                yield Row((word.start(), len(word[0])), text, label=labels.at(word.start()))
+            for start, word in _words(content, stop, found.end()):
+                text = word.rstrip(b"\0").decode("ascii")
+                yield Row((start, len(word)), text, label=labels.at(start))
         at = found.end() if found else end
+
+
+def _words(content: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """A long text word by word, and what Go says of a build line by line."""
+    modules = _GO_MODULES.search(content, at, end)
+    if modules:
+        yield from _words(content, at, modules.start())
+        start = modules.start()
+        for line in modules[0].splitlines(keepends=True):
+            yield start, line
+            start += len(line)
+        at = modules.end()
+    for word in _WORD.finditer(content, at, end):
+        if word[0]:
+            yield word.start(), word[0]
 
 
 def _zeros(size: int) -> str:
