@@ -116,6 +116,8 @@ class Cause:
     context: Pattern[str] | None = None
     where: Pattern[str] | None = None
     symbol: Pattern[str] | None = None
+    unless: Pattern[str] | None = None
+    """A stream whose head this is found in is none of the cause's."""
     named: Pattern[str] | None = None
     """A last step of the route, or a symbol, that says what weak tokens are: there they are not
     weak."""
@@ -135,6 +137,8 @@ class Cause:
         if self.where is not None and not self.where.search("/".join(site.where)):
             return False
         if self.symbol is not None and not self.symbol.search(site.symbol):
+            return False
+        if self.unless is not None and self.unless.search(site.head):
             return False
         return self.context is None or bool(
             (self.context.search(site.a) and self.context.search(site.b))

@@ -42,7 +42,10 @@ _DAY = (
     r"(?P<a>Mon(?:day)?|Tue(?:s(?:day)?)?|Wed(?:nesday)?|Thu(?:rs(?:day)?)?|Fri(?:day)?"
     r"|Sat(?:urday)?|Sun(?:day)?)"
 )
-_ZONE = rf"(?P<z>{'|'.join(sorted(ZONES, key=len, reverse=True))}|[+-]\d\d(?::?\d\d)?)"
+_ZONE = (
+    r"(?P<z>(?:GMT|UTC)?[+-]\d\d(?::?\d\d)?(?: \([A-Z][A-Za-z ]+\))?"
+    rf"|{'|'.join(sorted(ZONES, key=len, reverse=True))})"
+)
 _REST = rf"(?P<f>[.,]\d{{1,9}})?(?: ?(?P<p>[AaPp]\.?[Mm])\b\.?)?(?: ?{_ZONE}(?![A-Za-z0-9:]))?"
 _CLOCK = rf"(?P<H>[0-2]?\d):(?P<M>[0-5]\d)(?::(?P<S>[0-5]\d|60))?{_REST}"
 _SECONDS = rf"(?P<H>[0-2]?\d):(?P<M>[0-5]\d):(?P<S>[0-5]\d|60){_REST}"
@@ -198,10 +201,11 @@ def _offset(zone: str | None) -> str:
     if zone is None:
         return ""
     minutes = ZONES.get(zone)
-    if minutes is None and zone[0] in "+-":
+    sign = zone.removeprefix("GMT").removeprefix("UTC")[:1]
+    if minutes is None and sign in ("+", "-"):
         digits = "".join(filter(str.isdigit, zone)).ljust(4, "0")
         minutes = int(digits[:2]) * 60 + int(digits[2:])
-        minutes = -minutes if zone[0] == "-" else minutes
+        minutes = -minutes if sign == "-" else minutes
     elif zone.startswith("Z"):
         minutes = 0
     if minutes is None or abs(minutes) >= 24 * 60:

@@ -29,6 +29,7 @@ __all__ = [
     "strong",
     "time_field",
     "times",
+    "times_behind",
     "times_in",
     "two_build_paths",
     "two_random_uuids",
@@ -159,6 +160,18 @@ def times_in(pattern: Pattern[str], tokens: Tokens = times) -> Tokens:
             for token in tokens(found["v"]):
                 if token.start == 0 and token.end == end - start:
                     yield Token(start, end, token.value, token.form)
+
+    return found_in
+
+
+def times_behind(pattern: Pattern[str]) -> Tokens:
+    """Times that start right behind a pattern's matches, none of them weak."""
+
+    def found_in(text: str) -> Iterator[Token]:
+        ends = {found.end() for found in pattern.finditer(text)}
+        for token in times(text) if ends else ():
+            if token.start in ends:
+                yield Token(token.start, token.end, token.value, token.form)
 
     return found_in
 
