@@ -470,7 +470,8 @@ class _Closer:
         self._following = self._following or derived
         if spans is not None:
             self._ledger = Ledger(shifts)
-            self._explainer = Explainer(a, b, self._path, tuple(self._route), self._ledger)
+            route = tuple(self._route)
+            self._explainer = Explainer(a, b, self._path, route, self._ledger, outer[1])
         try:
             yield
         finally:

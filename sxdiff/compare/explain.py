@@ -6,23 +6,37 @@ from dataclasses import replace
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import LONGEST, diagnose, suspect
 from sxdiff.compare.normal import Ledger
+from sxdiff.formats.producer import producer_of
 from sxdiff.model import Blob, Difference, Route, Value
 
 HEAD = 2048
-"""Bytes of a stream's start in which what wrote it may say its name."""
+"""Bytes of a stream's start in which what wrote it may say its name; what a program says of its
+compiler follows them."""
 _RAW = ("text", "text.order", "text.whitespace", "text.line_endings", "text.case")
 """Kinds whose values are excerpts of the stream's own bytes."""
 
 
 class Explainer:
-    """The streams `a` and `b` of `path`, below `route` in it, and what is claimed of them."""
+    """The streams `a` and `b` of `path`, below `route` in it, and what is claimed of them.
 
-    def __init__(self, a: Blob, b: Blob, path: str, route: Route, ledger: Ledger) -> None:
+    What is unpacked from a part of a stream begins as the `outer` stream does.
+    """
+
+    def __init__(
+        self,
+        a: Blob,
+        b: Blob,
+        path: str,
+        route: Route,
+        ledger: Ledger,
+        outer: "Explainer | None" = None,
+    ) -> None:
         self._a, self._b = a, b
         self._path = path
         self._route = route
         self._ledger = ledger
         self._head: str | None = None
+        self._outer = outer
 
     def all(
         self, found: Iterable[Difference], format_name: str, *, below: Route = ()
@@ -39,8 +53,6 @@ class Explainer:
         a, b = self._said(found, found.a, self._a, 0), self._said(found, found.b, self._b, 1)
         if a is None or b is None:
             return found
-        if self._head is None:
-            self._head = self._a.read(0, HEAD).decode("utf-8", "surrogateescape")
         site = Site(
             found.kind,
             a,
@@ -48,7 +60,7 @@ class Explainer:
             self._path,
             (*self._route, *below, *found.where),
             format_name,
-            self._head,
+            self.head(),
             found.symbol or "",
         )
         diagnosis = diagnose(site)
@@ -60,6 +72,16 @@ class Explainer:
                 found.a.at if found.a else None, found.b.at if found.b else None, normal
             )
         return replace(found, claims=diagnosis.claims)
+
+    def head(self) -> str:
+        """How the stream begins on side a, and what it says of the tool that made it."""
+        if self._outer is not None:
+            return self._outer.head()
+        if self._head is None:
+            head = self._a.read(0, HEAD).decode("utf-8", "surrogateescape")
+            told = producer_of(self._a) if "\0" in head else None
+            self._head = f"{head}\n{told}" if told else head
+        return self._head
 
     def _said(self, found: Difference, value: Value | None, blob: Blob, side: int) -> str | None:
         """What one side says at the place, whole; None where that can't be had."""
