@@ -1,15 +1,48 @@
 """Times of the build that went into the result."""
 
 import re
+from datetime import datetime, timedelta
 from typing import Final
 
-from sxdiff.causes.cause import Cause, Fix, NearMiss
+from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token
+from sxdiff.causes.languages import dates, two_days, two_languages
+from sxdiff.causes.moments import NAMED
 from sxdiff.causes.tokens import (
     epoch_numbers,
+    strong,
     time_field,
     times,
     two_times,
 )
+
+_DAY = timedelta(days=1)
+_FARTHEST = timedelta(hours=26)
+"""From UTC-12 to UTC+14."""
+_QUARTER = timedelta(minutes=15)
+
+
+def _two_zones(one: Token, two: Token) -> Evidence | None:
+    """One instant in two zones; where the zones are not told, two times of day whose minutes and
+    seconds are as those of two zones."""
+    try:
+        a, b = (datetime.fromisoformat(token.value) for token in (one, two))
+    except ValueError:
+        return None
+    if (a.tzinfo is None) != (b.tzinfo is None) or "%H" not in one.form:
+        return None
+    if a.tzinfo and b.tzinfo and a.utcoffset() != b.utcoffset():
+        return Evidence(_with_zone(a), _with_zone(b)) if a == b else None
+    apart = abs(a.replace(tzinfo=None) - b.replace(tzinfo=None))
+    if "%S" not in one.form or apart % _QUARTER or not _QUARTER <= apart <= _FARTHEST:
+        return None
+    if apart == _DAY:
+        return None  # a build of every night
+    return Evidence(_with_zone(a), _with_zone(b))
+
+
+def _with_zone(moment: datetime) -> str:
+    return moment.isoformat(" ")
+
 
 CAUSES: Final = (
     Cause(
@@ -58,12 +91,43 @@ CAUSES: Final = (
         near_miss=NearMiss("gzip.xfl", "2", "4"),
     ),
     Cause(
+        id="timezone-in-text",
+        title="One time in two time zones",
+        family="time",
+        kinds=("text", "xml", "*.value", "elf.strings"),
+        tokens=strong(times),
+        judge=_two_zones,
+        why="The build wrote a time as its own time zone has it.",
+        fixes=(Fix("TZ=UTC; date -u, gmtime() instead of localtime()"),),
+        references=("https://reproducible-builds.org/docs/timezones/",),
+        example=NearMiss(
+            "text", "at 2026-01-10 10:00:00 +0000\n", "at 2026-01-10 11:00:00 +0100\n"
+        ),
+        near_miss=NearMiss(
+            "text", "at 2026-01-10 10:00:00 +0000, v2\n", "at 2026-01-10 11:00:00 +0100, v3\n"
+        ),
+    ),
+    Cause(
+        id="locale-translated-text",
+        title="A date in words of two languages",
+        family="locale",
+        kinds=("text", "xml", "*.value", "elf.strings"),
+        tokens=dates,
+        judge=two_languages,
+        why="The build wrote a date in the language of its locale.",
+        fixes=(Fix("LC_ALL=C.UTF-8 (LC_TIME alone for dates)"),),
+        references=("https://reproducible-builds.org/docs/locales/",),
+        example=NearMiss("text", "Saturday 10 January 2026\n", "laupäev 10 jaanuar 2026\n"),
+        near_miss=NearMiss("text", "Saturday 10 January 2026\n", "laupäev 10 veebruar 2026\n"),
+    ),
+    Cause(
         id="timestamp-in-text",
         title="Times in text",
         family="time",
         kinds=("*",),
         tokens=times,
         judge=two_times,
+        named=NAMED,
         why="The build wrote the date or the time of day into a file.",
         fixes=(
             Fix(
@@ -82,10 +146,26 @@ CAUSES: Final = (
         kinds=("*",),
         tokens=epoch_numbers,
         judge=two_times,
+        named=NAMED,
         why="The build wrote the number of seconds (or parts of them) since 1970 into a file.",
         fixes=(Fix("use SOURCE_DATE_EPOCH instead of the clock, or leave the number out"),),
         references=("https://reproducible-builds.org/docs/source-date-epoch/",),
         example=NearMiss("text", "build=1768039200\n", "build=1773578096\n"),
         near_miss=NearMiss("text", "size=0000039200\n", "size=1773578096\n"),
+    ),
+    Cause(
+        id="timestamp-in-text",
+        title="Times in text",
+        family="time",
+        kinds=("text", "xml", "*.value", "elf.strings"),
+        tokens=dates,
+        judge=two_days,
+        why="The build wrote the date into a file, in the language of its locale.",
+        fixes=(
+            Fix("use SOURCE_DATE_EPOCH instead of the clock, with LC_ALL=C; or leave the date out"),
+        ),
+        references=("https://reproducible-builds.org/docs/source-date-epoch/",),
+        example=NearMiss("text", "le 10 janvier 2026\n", "le 15 mars 2026\n"),
+        near_miss=NearMiss("text", "le 10 janvier 2026, v2\n", "le 15 mars 2026, v3\n"),
     ),
 )
