@@ -481,7 +481,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
         id="font-head-modified",
         title="Times in a font",
         family="time",
-        kinds=("font.head.created", "font.head.modified", "font.fftm.*"),
+        kinds=(
+            "font.head.created",
+            "font.head.modified",
+            "font.fftm.created",
+            "font.fftm.modified",
+        ),
         tokens=time_field,
         judge=two_times,
         why="The font's head table says when it was made and changed, FFTM when FontForge was.",

@@ -4,6 +4,8 @@ Source: the LC_TIME tables of glibc's locales (`mon`, `day`). A name may be cut 
 and `abday` have it.
 """
 
+# ruff: noqa: RUF001 - names have the letters of their languages
+
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -87,13 +89,13 @@ _NAMES = {
         "понедельник вторник среда четверг пятница суббота воскресенье",
     ),
     "tr": (
-        "ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık",  # noqa: RUF001 - a letter of Turkish
-        "pazartesi salı çarşamba perşembe cuma cumartesi pazar",  # noqa: RUF001 - as above
+        "ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık",
+        "pazartesi salı çarşamba perşembe cuma cumartesi pazar",
     ),
     "hu": (
         (
-            "január február március április május június július augusztus szeptember október november"
-            " december"
+            "január február március április május június július augusztus szeptember október"
+            " november december"
         ),
         "hétfő kedd szerda csütörtök péntek szombat vasárnap",
     ),

@@ -1,10 +1,14 @@
 """Fonts: TrueType and OpenType (sfnt), collections, and WOFF; tables by tag.
 
-Source: OpenType 1.9, "OpenType font file", "head", "name"; W3C, WOFF File Format 1.0 and 2.0.
+Source: OpenType 1.9, "OpenType font file", "head", "name"; W3C, WOFF File Format 1.0 and 2.0;
+FontForge, tottf.c for FFTM. A checksum that is not that of its table is no consequence of it.
 """
 
+import sys
 import zlib
+from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -60,6 +64,20 @@ HEAD = Record(
         Field("glyphDataFormat", "h"),
     ),
 )
+FFTM = Record(
+    "font.fftm",
+    ">",
+    (
+        Field("version", "I", hexadecimal),
+        Field("fontforge", "q", mac_time),
+        Field("created", "q", mac_time),
+        Field("modified", "q", mac_time),
+    ),
+)
+"""FontForge's table of times: that of its own source, and those of the font's."""
+WHOLE_SUM = 0xB1B0AFBA
+"""What a font's words and its checkSumAdjustment add up to ("head")."""
+MOST_SUMMED = 64 << 20
 NAMES = (
     "copyright", "family", "subfamily", "unique id", "full name", "version", "PostScript name",
     "trademark", "manufacturer", "designer", "description", "vendor URL", "designer URL",
@@ -151,6 +169,7 @@ def _sfnt(blob: Blob, start: int, prefix: str, told: set[Span]) -> Iterator[Fact
         raise FormatError(f"{count} tables", start + 4)
     names = Names()
     table = Reader(blob.part(start + 12, 16 * count).read(), ">")
+    sound = start > 0 or _sum(blob) == WHOLE_SUM
     for number in range(count):
         at = 16 * number
         place = start + 12 + at
@@ -158,25 +177,55 @@ def _sfnt(blob: Blob, start: int, prefix: str, told: set[Span]) -> Iterator[Fact
         name = names(f"{prefix}{tag.strip()}")
         checksum, offset, size = (table.number(at + more) for more in (4, 8, 12))
         yield Fact("font.tag", tag, (place, 4), name)
-        yield Fact("font.checksum", f"{checksum:08x}", (place + 4, 4), name, derived=True)
+        right = _checksum(blob, tag, (offset, size)) == checksum
+        yield Fact("font.checksum", f"{checksum:08x}", (place + 4, 4), name, derived=right)
         yield Fact("font.offset", offset, (place + 8, 4), name, derived=True)
         yield Fact("font.size", size, (place + 12, 4), name, derived=True)
         span = (offset, size)
         if size and span not in told:
             told.add(span)
-            yield _table(blob.part(*span), tag, name, span)
+            yield _table(blob.part(*span), tag, name, span, sound)
 
 
-def _table(content: Blob, tag: str, name: str, span: Span) -> Member:
-    inside = _looked_into(tag, content.size)
+def _sum(blob: Blob) -> int:
+    """The sum of a content's big-endian words; that of a long one is taken to be right."""
+    if blob.size > MOST_SUMMED:
+        return WHOLE_SUM
+    words = array("I", blob.read() + bytes(-blob.size % 4))
+    if sys.byteorder == "little":
+        words.byteswap()
+    return sum(words) & 0xFFFFFFFF
+
+
+def _checksum(blob: Blob, tag: str, span: Span) -> int | None:
+    """A table's checksum; that of "head" is without its checkSumAdjustment."""
+    start, size = span
+    if start + size > blob.size or size > MOST_SUMMED:
+        return None
+    total = _sum(blob.part(start, size))
+    if tag == "head" and size >= HEAD.size:
+        total -= int.from_bytes(blob.read(start + 8, 4), "big")
+    return total & 0xFFFFFFFF
+
+
+def _head(blob: Blob, sound: bool) -> Parts:
+    """The head table; its checkSumAdjustment follows from the font where it is right."""
+    for fact in HEAD.facts(blob, 0):
+        yield fact if sound or not fact.derived else replace(fact, derived=False)
+
+
+def _table(content: Blob, tag: str, name: str, span: Span, sound: bool = True) -> Member:
+    inside = _looked_into(tag, content.size, sound)
     if inside:
         return Member(name, content, span, inside=inside)
     return Member(name, content, span, "font.table", opaque=True)
 
 
-def _looked_into(tag: str, size: int) -> Inside | None:
+def _looked_into(tag: str, size: int, sound: bool = True) -> Inside | None:
     if tag == "head" and size >= HEAD.size:
-        return Inside("font", partial(HEAD.facts, at=0))
+        return Inside("font", partial(_head, sound=sound))
+    if tag == "FFTM" and size >= FFTM.size:
+        return Inside("font", partial(FFTM.facts, at=0))
     if tag == "name" and size >= 6:
         return Inside("font", _names)
     return None
