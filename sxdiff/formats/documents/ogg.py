@@ -4,6 +4,7 @@ Source: RFC 3533, 6 "The Ogg page format"; Vorbis I specification, 4.2.1 and 5 "
 RFC 7845, 5.2 for Opus.
 """
 
+import zlib
 from collections.abc import Iterator
 
 from sxdiff.formats.parts import Names, Parts, Reader, bytes_part, packed, part
@@ -14,6 +15,8 @@ HEADER = 27
 COMMENTS = (b"\x03vorbis", b"OpusTags", b"\x81theora")
 """Starts of the packet that holds the comments."""
 LONGEST = 1 << 20
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in the other order."""
 
 
 class Ogg:
@@ -47,17 +50,26 @@ class Ogg:
                 # a part, so that all CRCs follow from it
                 yield part("ogg", f"stream {stream}", blob, (at + 14, 4), _serial)
             else:
-                told = f"of stream {stream}"
+                told = f"{serial.hex()} of stream {stream}"
                 yield Fact("ogg.serial", told, (at + 14, 4), name, derived=True)
             sequence = int.from_bytes(raw[18:22], "little")
             yield Fact("ogg.sequence", sequence, (at + 18, 4), name)
-            yield Fact("ogg.crc", raw[22:26].hex(), (at + 22, 4), name, derived=True)
+            size = HEADER + raw[26] + sum(segments)
+            rest = blob.part(at, size).read(26, size - 26)
+            right = _crc(raw[:22] + bytes(4) + rest) == raw[22:26]
+            yield Fact("ogg.crc", raw[22:26].hex(), (at + 22, 4), name, derived=right)
             table = (at + 26, 1 + raw[26])
             yield packed("ogg.segments", blob, table, f"{name} segments")
             span = (sum(table), sum(segments))
             if span[1]:
                 yield _content(blob, name, span, segments)
             at = sum(span)
+
+
+def _crc(page: bytes) -> bytes:
+    """A page's checksum: CRC-32 with all bits the other way round than zlib has them, from 0."""
+    reversed_sum = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{reversed_sum:032b}"[::-1], 2).to_bytes(4, "little")
 
 
 def _serial(blob: Blob) -> Parts:
