@@ -18,8 +18,8 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 
 from bench.causes import images
-from bench.causes.cases import Case, Sides, archives
-from bench.causes.pairs import by_id, made, sides
+from bench.causes.cases import Case, Expected, Sides, archives
+from bench.causes.pairs import by_id, expected, made, sides
 from bench.causes.wrap import Files, Held, base, packed, wrap
 from fixtures.images import Item, image
 from fixtures.tar import BLOCK, Member, tar, xattr
@@ -656,7 +656,8 @@ def injected(name: str, what: str, change: Change) -> Case:
             raise ValueError(f"{name}: nothing changed")
         return archives(wrap([one]), wrap([other]))
 
-    return Case(f"{name}: {what}", "adversarial", build)
+    there = expected(by_id(name), ())
+    return Case(f"{name}: {what}", "adversarial", build, there)
 
 
 # pairs that only look like it
@@ -838,7 +839,7 @@ def config(what: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> Case:
             )
         )
 
-    return Case(f"config: {what}", "adversarial", build)
+    return Case(f"config: {what}", "adversarial", build, (Expected(("oci-config-created",)),))
 
 
 def layered(what: str, change: Callable[[list[Member]], list[Member]]) -> Case:
@@ -851,7 +852,7 @@ def layered(what: str, change: Callable[[list[Member]], list[Member]]) -> Case:
             items.append(image([base(), packed(tar(change(these) if side else these))]))
         return archives(*items)
 
-    return Case(f"layer: {what}", "adversarial", build)
+    return Case(f"layer: {what}", "adversarial", build, (Expected(("tar-mtime",)),))
 
 
 def one_member(**changes: object) -> Callable[[list[Member]], list[Member]]:
