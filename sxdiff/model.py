@@ -151,7 +151,8 @@ class Fact:
     """One property of one side and the bytes that say it.
 
     Facts pair by (`kind`, `name`), in order where several share both. A `derived` fact follows
-    from other bytes of the same stream (a checksum, a size, an offset).
+    from other bytes of the same stream (a checksum, a size, an offset). `follows` are spans of
+    which the value says that they follow from what other facts say: they are told by no fact.
     """
 
     kind: str
@@ -159,6 +160,7 @@ class Fact:
     at: Span | None = None
     name: str = ""
     derived: bool = False
+    follows: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

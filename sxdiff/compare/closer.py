@@ -28,6 +28,7 @@ from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
     Blob,
     Difference,
+    Fact,
     Format,
     FormatError,
     LimitError,
@@ -346,7 +347,17 @@ class _Closer:
         `outer` knows the places of the stream.
         """
         parts = again()
-        paired = pair(describe(a, parts[0]), describe(b, parts[1]))
+        near = telling.Near()
+
+        def same(left: Fact, right: Fact) -> None:
+            """What follows may have other bytes where something else in the span has."""
+            if left.at and right.at and near.equal(a.part(*left.at), b.part(*right.at)):
+                return
+            for side, fact in enumerate((left, right)):
+                for at in fact.follows:
+                    self._ledger.follow_from(side, (at[0] + shifts[side], at[1]))
+
+        paired = pair(describe(a, parts[0]), describe(b, parts[1]), same)
         keep, dropped = self._tally.keep, self._tally.more
         contents = keep(telling.renamed(a, b, paired, format_name))
         contents += keep(self._alike(a, b, paired, format_name))

@@ -86,6 +86,10 @@ class Ledger:
             if span is not None:
                 self._edits[side].append((span[0] - self.shifts[side], span[1], normal))
 
+    def follow_from(self, side: int, span: Span) -> None:
+        """A span of one side follows from what else that side says."""
+        self._edits[side].append((span[0] - self.shifts[side], span[1], b""))
+
     def sort(self, side: int, blob: Blob, at: int, spans: Iterable[Span]) -> None:
         """Of a part of the stream that starts at `at` and holds these spans, all that is known
         is what is in them, not in which order; what was replaced there stays replaced."""

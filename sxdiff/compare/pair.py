@@ -6,7 +6,7 @@ differs, not what is there. Nothing here compares contents.
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeAlias
@@ -37,8 +37,13 @@ class Pairing:
     same_packed: set[str] = field(default_factory=set)
 
 
-def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
-    """Pair two descriptions. Swapping the sides swaps the result."""
+def pair(
+    a: Iterable[Part], b: Iterable[Part], same: Callable[[Fact, Fact], None] | None = None
+) -> Pairing:
+    """Pair two descriptions. Swapping the sides swaps the result.
+
+    `same` gets each two facts that say the same and that something follows from.
+    """
     sides = (_Side(), _Side())
     out = Pairing()
     facts: list[tuple[int, int, Fact | None, Fact | None]] = []
@@ -50,6 +55,9 @@ def pair(a: Iterable[Part], b: Iterable[Part]) -> Pairing:
         elif isinstance(left, Fact) and isinstance(right, Fact):
             if differ(left, right):
                 facts.append((place_a, place_b, left, right))
+            elif left.follows or right.follows:
+                if same:
+                    same(left, right)
             elif is_packed(left):
                 out.same_packed.add(left.name)
 

@@ -145,7 +145,8 @@ def _sparse_map(blob: Blob) -> int:
 def _facts(found: Found, name: str) -> Iterator[Fact]:
     """What the header means, then where it says so in another than the plain way."""
     header, raw = found.header, found.raw
-    yield Fact("tar.dialect", _dialect(found), (found.at, len(raw)), name)
+    span = (found.at, len(raw))
+    yield Fact("tar.dialect", _dialect(found), span, name, follows=tuple(_follows(found)))
     for fact in tar.meaning(header, found.at):
         value = fact.value if not fact.name else f"{fact.name}={fact.value}"
         yield Fact(fact.kind, value, _span(fact, found), name, fact.derived)
@@ -160,6 +161,31 @@ def _facts(found: Found, name: str) -> Iterator[Fact]:
             yield Fact(f"tar.header.{field}", value, (found.at + own + start, size), name)
     yield from _records(found, name)
     yield from _leftovers(found, name)
+
+
+def _follows(found: Found) -> Iterator[Span]:
+    """Checksums, which are right or nothing was read; fields that say again, in the plain way,
+    what records or long names say."""
+    header, raw = found.header, found.raw
+    *extended, own = header.blocks
+    for block in header.blocks:
+        yield found.at + block + 148, 8
+    if not extended:
+        return
+    for block in extended:
+        size = tar.number(raw[block + 124 : block + 136])
+        padding = block + BLOCK + size, -size % BLOCK
+        if not any(raw[padding[0] : sum(padding)]):
+            yield found.at + padding[0], padding[1]
+    plain = _plain_texts(header)
+    for field, start, size in tar.FIELDS:
+        if field in NUMBERS or field in plain:
+            if _spelled(field, raw[own + start : own + start + size], header, plain) is None:
+                yield found.at + own + start, size
+            for block in extended if field in NUMBERS else ():
+                data = raw[block + start : block + start + size]
+                if _aside(field, data, found, block) in ("", "as the member's"):
+                    yield found.at + block + start, size
 
 
 def _span(fact: Fact, found: Found) -> Span | None:

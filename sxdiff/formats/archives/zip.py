@@ -13,7 +13,7 @@ import io
 import lzma
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -395,16 +395,17 @@ def _told(
     blob: Blob, entry: Entry, places: dict[int, tuple[bool, bool]], base: int
 ) -> Iterator[Fact]:
     """The central header, then what the local header says otherwise, then the descriptor."""
-    follows, ends = places[id(entry)]
+    in_place, ends = places[id(entry)]
     name, central, local = entry.name, entry.central, entry.local
     # the name is what the entry pairs by
     usual = {"signature", "name", *SIZES}
-    if follows and not base:
+    if in_place and not base:
         usual.add("offset")
     if ends:
         usual.add("packed_size")
     # what is usual is told by these two, as there is no fact of its own
-    yield Fact("zip.entry", LAID_OUT, central.span, name)
+    again = tuple(part.at for part in _parts(CENTRAL, central) if part.kind in usual)
+    yield Fact("zip.entry", LAID_OUT, central.span, name, follows=again)
     values: dict[str, list[Scalar]] = {}
     for part in _parts(CENTRAL, central):
         values.setdefault(part.kind, []).append(part.value)
@@ -412,20 +413,26 @@ def _told(
             continue
         value = _relative_time(entry) if part.kind == "mtime" else part.value
         yield Fact(f"zip.{part.kind}", value, part.at, name, part.derived)
-    yield Fact("zip.local", SAME, local.span, name)
+    otherwise: list[Fact] = []
     extras = [part.value for part in local.parts if part.kind == "extra"]
     if extras != values.get("extra", []):
         start = local.at + LOCAL.size + local.fields["name_size"]
         told = ", ".join(map(str, extras))
-        yield Fact("zip.local.extra", told, (start, local.fields["extra_size"]), name)
+        span = (start, local.fields["extra_size"])
+        otherwise.append(Fact("zip.local.extra", told, span, name))
+    repeats: list[Span] = []
     for part in _parts(LOCAL, local):
         same = values.get(part.kind)
         if part.kind in SIZES or part.kind in ("signature", "extra"):
-            continue
-        if same and same[0] == part.value:
+            repeats.append(part.at)
+        elif same and same[0] == part.value:
             same.pop(0)
-            continue
-        yield Fact(f"zip.local.{part.kind}", part.value, part.at, name, part.derived)
+            repeats.append(part.at)
+        else:
+            kind = f"zip.local.{part.kind}"
+            otherwise.append(Fact(kind, part.value, part.at, name, part.derived))
+    yield Fact("zip.local", SAME, local.span, name, follows=tuple(repeats))
+    yield from otherwise
     at, size = entry.descriptor
     if size:
         raw = blob.part(at, size).read()
@@ -435,7 +442,9 @@ def _told(
         right = found == (fields["crc32"], fields["packed_size"], fields["size"])
         style = f"{size} bytes, {'with' if marked else 'without'} signature"
         said = SAME if right else f"{found[0]:08x}, {found[1]}, {found[2]}"
-        yield Fact("zip.descriptor", f"{style}: {said}", (at, size), name, derived=True)
+        span = (at, size)
+        follows = (span,) if right else ()
+        yield Fact("zip.descriptor", f"{style}: {said}", span, name, True, follows)
 
 
 def _parts(record: Record, headers: "_Headers") -> Iterator[Part]:
@@ -846,4 +855,5 @@ def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator
 def _instead(record: Record, blob: Blob, at: int, instead: dict[str, Scalar]) -> Iterator[Fact]:
     for fact in record.facts(blob, at):
         told = instead.get(fact.kind.removeprefix(f"{record.kind}."))
-        yield fact if told is None else Fact(fact.kind, told, fact.at, fact.name, fact.derived)
+        follows = (fact.at,) if fact.at else ()
+        yield fact if told is None else replace(fact, value=told, follows=follows)
