@@ -754,7 +754,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=TEXTS,
         tokens=matches(
             re.compile(
-                r"(?:(?:\bid|\bname|\bfor)=\"|\bhref=\"[^\"#\n]*#)(?P<v>id[mp]\d{8,20})(?=\")"
+                r"(?:(?:\bid|\bname|\bfor)=\"|\bhref=\"[^\"#\n]*#)(?P<v>id[mp]\d{5,20})(?=\")"
             ),
             "id",
         ),

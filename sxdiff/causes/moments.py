@@ -51,8 +51,8 @@ _CLOCK = rf"(?P<H>[0-2]?\d):(?P<M>[0-5]\d)(?::(?P<S>[0-5]\d|60))?{_REST}"
 _SECONDS = rf"(?P<H>[0-2]?\d):(?P<M>[0-5]\d):(?P<S>[0-5]\d|60){_REST}"
 _D = r"(?P<d>[0-3]?\d)(?:st|nd|rd|th)?"
 _BEFORE = r"(?<![A-Za-z0-9.:+])(?<!\d[-_/])"
-_BEHIND = r"(?:(?![A-Za-z0-9_:])(?![-.]\d)|(?=[Tt]\d\d:))"
-_BEHIND_CLOCK = r"(?![A-Za-z0-9_:])(?!\.\d)"
+_BEHIND = r"(?:(?![A-Za-z0-9_])(?![-.:]\d)|(?=[Tt]\d\d:))"
+_BEHIND_CLOCK = r"(?![A-Za-z0-9_])(?![.:]\d)"
 
 
 def _renamed(pattern: str, number: int) -> str:
@@ -117,7 +117,7 @@ _TO_DATE = re.compile(r",? {1,2}(?:on )?|\0")
 _WORDS = (
     "build|built|compiled|generated|generation|created|creation|modified|modification|updated"
     "|printed|produced|rendered|exported|packaged|written|saved|processed|formatted|date|dated"
-    "|time|mtime|ctime|btime|timestamp|timestamps|today|installed|epoch"
+    "|time|mtime|ctime|btime|timestamp|timestamps|stamp|today|installed|epoch"
 )
 _MADE = (
     rf"(?:(?<![A-Za-z])(?i:re)?(?i:{_WORDS})(?![a-z])"

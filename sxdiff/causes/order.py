@@ -489,7 +489,7 @@ CAUSES: Final = (
         composes=False,
     ),
     Cause(
-        id="json-key-order",
+        id="word-ordering-in-line",
         title="Elements of a list in another order",
         family="order",
         kinds=("json.list.order", "cyclonedx.list.order", "spdx.list.order", "in_toto.list.order"),
@@ -537,6 +537,20 @@ CAUSES: Final = (
         near_miss=NearMiss(
             "text", "Depends: libc6, libm2, zlib1g\n", "Depends: zlib1g, libc6, libm3\n"
         ),
+    ),
+    Cause(
+        id="word-ordering-in-line",
+        title="The members of a group in another order",
+        family="order",
+        kinds=("accounts.members",),
+        tokens=_list,
+        judge=another_order,
+        why="Members joined the group in another order; it is a set.",
+        fixes=(Fix("add members in a fixed order"),),
+        references=(_STABLE,),
+        example=NearMiss("accounts.members", "alice,bob,carol", "carol,alice,bob"),
+        near_miss=NearMiss("accounts.members", "alice,bob,carol", "carol,alice,root"),
+        composes=False,
     ),
     Cause(
         id="word-ordering-in-line",
