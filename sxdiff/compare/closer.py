@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from sxdiff.compare import digests, lines, listing, ranges, redact, telling
@@ -185,6 +186,9 @@ class _Closer:
             found += telling.facts(a, b, [both], shifts)
         if self._ledger.still and self._ledger.layouts:
             node = _unmoved(node, self._ledger.layouts)
+        elif is_explained(node) and not any(kind.startswith("elf.code") for kind in _roots(node)):
+            # frames follow from code; what else moved changes their places at most
+            node = _unmoved(node, self._ledger.frames)
         return replace(node, differences=(*node.differences, *found)) if found else node
 
     def settled(self, node: Node) -> Node:
@@ -268,11 +272,15 @@ class _Closer:
         out = self._explainer.all(found, format_name, below=below)
         for each in out:
             # rows of a layout were counted one by one, facts before they were told
+            if each.derived and each.kind in _FRAMES:
+                self._ledger.frames |= {(*below, *each.where), below}
             if each.derived and _is_placed(each.kind):
                 self._ledger.layouts |= {(*below, *each.where), below}
             follows = each.derived or (self._following and not each.claims)
             if follows and not each.kind.endswith(".layout") and each.count == 1:
-                self._ledger.replace(each.a.at if each.a else None, each.b.at if each.b else None)
+                self._ledger.replace(
+                    each.a.at if each.a else None, each.b.at if each.b else None, derived=True
+                )
         return out
 
     def _text(
@@ -368,6 +376,7 @@ class _Closer:
             self._ledger.replace(
                 telling.moved(here.at, shifts[0]) if here else None,
                 telling.moved(there.at, shifts[1]) if there else None,
+                derived=all(one is None or one.derived for one in (here, there)),
             )
             if here and there and here.derived and there.derived:
                 self._ledger.follow_facts(here, there, shifts)
@@ -388,10 +397,13 @@ class _Closer:
                     equal.add(left.name)
                 continue
             unlike.add((left.kind, left.name))
-            self._ledger.moved((0, one.size), (0, two.size))
+            derived = left.derived and right.derived
+            self._ledger.moved((0, one.size), (0, two.size), derived=derived or _is_part(left))
             if not self._tally.left:  # only counted: not worth a closer look
                 self._tally.count(1, ranges.count_differing(one, two))
                 continue
+            if callable(left.content) or callable(right.content):
+                self._ledger.repacked()
             spans = telling.moved(left.at, shifts[0]), telling.moved(right.at, shifts[1])
             if not _is_part(left) and not _is_part(right):
                 with self._tally.half():
@@ -406,10 +418,10 @@ class _Closer:
                 continue
             inner = _shifted(left, shifts[0]), _shifted(right, shifts[1])
             where = (min(left.name, right.name),)  # a gap may have two names
-            derived = left.derived and right.derived
             apart = callable(left.content) or callable(right.content)
             with self._part(one, two, inner, spans if apart else None, derived):
                 within = self._within(one, two, left, right, places, depth, inner)
+                unordered = isinstance(within, list) and _are_unordered(left, right)
                 if isinstance(within, Problem):
                     problem = replace(within, where=where)
                     within = self._as_lines(one, two, inner)
@@ -425,7 +437,7 @@ class _Closer:
                         self._below,
                     )
                     contents += keep(each for each in placed if not follow.take(each))
-                    if isinstance(left.inside, Listing) and left.inside.unordered:
+                    if unordered:
                         self._sort(left, right, (one, two), places, inner)
                 else:
                     node, inner_rooted = within
@@ -458,10 +470,7 @@ class _Closer:
         shifts: Shifts,
     ) -> None:
         """Normalise the order of rows that are found by reference alone."""
-        try:
-            found = places.aligned(left, right, sides)
-        except FormatError:
-            return  # they were told as bytes
+        found = places.aligned(left, right, sides)
         for side in (0, 1):
             spans = (row.at for row in found.rows[side])
             self._ledger.sort(side, sides[side], shifts[side], spans)
@@ -587,7 +596,8 @@ class _Closer:
         before = replace(self._tally)
         try:
             if isinstance(known, Listing) or isinstance(other, Listing):  # both are
-                rows = listing.differences(a, b, left, right, places, shifts, self._ledger.replace)
+                followed = partial(self._ledger.replace, derived=True)
+                rows = listing.differences(a, b, left, right, places, shifts, followed)
                 rows = redact.redacted(a, b, rows, shifts=shifts) or rows
                 derived = left.derived and right.derived
                 return [replace(row, derived=row.derived or derived) for row in rows]
@@ -676,9 +686,26 @@ def _shifted_by(found: Difference, shifts: Shifts) -> Difference:
     return replace(found, a=told[0], b=told[1])
 
 
+_FRAMES = ("elf.frame",)
+"""Kinds of rows that follow from the code that they describe."""
+
+
+def _roots(node: Node) -> Iterator[str]:
+    """The kinds of all that follows from nothing else."""
+    yield from (each.kind for each in node.differences if not each.derived)
+    for each in node.nodes:
+        yield from _roots(each)
+
+
+def _are_unordered(left: Member, right: Member) -> bool:
+    """Whether both are listings in which the order of the rows means nothing."""
+    return all(isinstance(one.inside, Listing) and one.inside.unordered for one in (left, right))
+
+
 def _is_placed(kind: str) -> bool:
     """Whether consequences of this kind are about the places of parts of a program."""
-    return kind.startswith(("elf.", "pe.", "macho.")) and follows_places(kind)
+    program = kind.startswith(("elf.", "pe.", "macho."))
+    return program and kind != "elf.strings" and follows_places(kind)
 
 
 def _unmoved(node: Node, layouts: set[Route], below: Route = ()) -> Node:

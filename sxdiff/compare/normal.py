@@ -22,11 +22,17 @@ Shifts: TypeAlias = tuple[int, int]
 
 _NO_PLACE = re.compile(
     r"crc|check|sum|adler|counter|cookie|serial|flags|digest|hash|md5|sha\d|id\Z"
-    r"|note|link|stream|time|date|version"
+    r"|note|link|stream|time|date|version|strings"
 )
 """Kinds of facts that follow from bytes, not from places and sizes."""
 _HEX = re.compile(r"0x[0-9a-f]{1,16}")
-_MEASURED = ("elf.section.sh_addr", "elf.section.sh_offset", "elf.segment.", "elf.header.e_entry")
+_MEASURED = (
+    "elf.section.sh_addr",
+    "elf.section.sh_offset",
+    "elf.segment.",
+    "elf.header.e_entry",
+    "elf.symbol.st_",
+)
 """Kinds of which each value is a place or a size, and moved by what lies before it."""
 
 
@@ -46,6 +52,9 @@ class Ledger:
     """Whether something in the streams could not be normalised."""
     moves: set[int] = field(default_factory=lambda: {0})
     """How far places moved from a to b, and by how much sizes changed."""
+    frames: set[Route] = field(default_factory=set)
+    """Where something was told that follows from code."""
+    _still: bool = True
     layouts: set[Route] = field(default_factory=set)
     """Where something was told that follows from where other things lie."""
     follows: "list[tuple[Fact, Fact, Shifts]]" = field(default_factory=list)
@@ -53,8 +62,8 @@ class Ledger:
 
     @property
     def still(self) -> bool:
-        """Whether nothing moved: then no place and no size can differ as a consequence."""
-        return self.moves == {0}
+        """Whether no root moved anything: then no place and no size can differ in consequence."""
+        return self._still
 
     def impossible(self) -> "list[tuple[Fact, Fact, Shifts]]":
         """The facts that do not follow from what moved: nothing did, or nothing that far."""
@@ -67,21 +76,35 @@ class Ledger:
             if self.still or (left.kind.startswith(_MEASURED) and _far(left, right) not in far)
         ]
 
-    def moved(self, a: Span | None, b: Span | None) -> None:
-        """Note how far something moved and by how much its size changed."""
+    def moved(self, a: Span | None, b: Span | None, *, derived: bool = False) -> None:
+        """Note how far something moved and by how much its size changed. What is `derived` moved
+        since something else did."""
         if a is None or b is None:
-            self.moves.add((b or (0, 0))[1] - (a or (0, 0))[1])
+            far = {(b or (0, 0))[1] - (a or (0, 0))[1]}
         else:
-            self.moves |= {b[0] - a[0], sum(b) - sum(a), b[1] - a[1]}
+            far = {b[0] - a[0], sum(b) - sum(a), b[1] - a[1]}
+        self.moves |= far
+        self._still = self._still and (derived or far == {0})
+
+    def repacked(self) -> None:
+        """Note that packed bytes stand for a content that differs: their size may be any."""
+        self._still = False
 
     def follow_facts(self, left: Fact, right: Fact, shifts: Shifts) -> None:
         """Note two facts of which each follows from its own side."""
         if follows_places(left.kind) and None not in (_number(left), _number(right)):
             self.follows.append((left, right, shifts))
 
-    def replace(self, a: Span | None, b: Span | None, normal: bytes = b"") -> None:
-        """Both spans become `normal`."""
-        self.moved(a, b)
+    def replace(
+        self,
+        a: Span | None,
+        b: Span | None,
+        normal: bytes = b"",
+        *,
+        derived: bool = False,
+    ) -> None:
+        """Both spans become `normal`; they differ in consequence of others if `derived`."""
+        self.moved(a, b, derived=derived)
         for side, span in enumerate((a, b)):
             if span is not None:
                 self._edits[side].append((span[0] - self.shifts[side], span[1], normal))
@@ -113,6 +136,8 @@ class Ledger:
         self._behind = [b"", b""]
         self.broken = False
         self.moves = {0}
+        self._still = True
+        self.frames = set()
         self.layouts = set()
         self.follows = []
 
