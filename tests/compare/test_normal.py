@@ -111,7 +111,7 @@ def test_one_byte_more_and_nothing_is_verified(compare: Look) -> None:
             continue
         explained.append(at)
         assert _is_in_a_root(node, at), at
-    assert len(explained) < 8
+    assert explained  # another letter of a path is still a path
 
 
 def _is_in_a_root(node: Node, at: int) -> bool:
