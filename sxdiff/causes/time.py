@@ -16,7 +16,8 @@ from sxdiff.causes.tokens import (
 )
 
 TEXTS: Final = (
-    "text", "xml", "bytes", "file.content", "untold", "json.*", "cyclonedx.*", "spdx.*", "in_toto.*",
+    "text", "xml", "bytes", "file.content", "untold", "json.*", "cyclonedx.*", "spdx.*",
+    "in_toto.*",
     "ini.*", "stanza.*", "config.value", "manifest.value", "index.value", "elf.strings",
     "elf.section.content", "elf.modinfo", "elf.note.text", "elf.go_build.*", "elf.dwarf*",
     "macho.content", "pe.section.content", "pe.version", "cli.user_strings", "java_class.constants",
@@ -24,7 +25,8 @@ TEXTS: Final = (
     "r_rds.object", "llvm_bitcode.*", "haskell_interface.*", "sqlite.rows", "gdbm.pair",
     "berkeley_db.pair", "gvariant.*", "hwdb.property", "device_tree.property", "png.text",
     "jpeg.comment", "gif.comment", "tiff.tag", "ogg.comment", "riff.*", "pdf.entry", "pdf.value",
-    "pdf.between", "pdf.header", "font.name", "gettext_mo.field", "vmlinuz.version_text", "zip.comment",
+    "pdf.between", "pdf.header", "font.name", "gettext_mo.field", "vmlinuz.version_text",
+    "zip.comment",
     "gzip.comment", "numpy.header", "hdf5.*", "rpm.description", "rpm.summary", "modinfo.*",
 )  # fmt: skip
 """Kinds that hold text of any sort. A size, a serial number or a certificate's validity is none:
