@@ -5,6 +5,7 @@ from typing import Final
 from sxdiff.causes import (
     archives,
     compilers,
+    derived,
     documents,
     host,
     metadata,
@@ -25,6 +26,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     *metadata.CAUSES,
     *state.CAUSES,
     *archives.CAUSES,
+    *derived.CAUSES,
     *compilers.CAUSES,
     *documents.CAUSES,
     *order.CAUSES,

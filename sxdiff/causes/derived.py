@@ -1,0 +1,94 @@
+"""Digests and sizes of other files: they follow from the files that they speak of.
+
+That they do is not seen here: the whole of both images must have a stream with each side's value.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
+from sxdiff.causes.tokens import any_two
+
+LOOKUP = "digest"
+_BASE64 = r"[A-Za-z0-9+/_-]"
+_END = r"={0,2}(?![A-Za-z0-9+/=_-])"
+_HEX = "|".join(
+    rf"{digits}{{{size}}}" for size in (128, 96, 64, 40, 32) for digits in ("[0-9a-f]", "[0-9A-F]")
+)
+_DIGEST = re.compile(
+    rf"(?<![0-9A-Za-z+/])(?:{_HEX})(?![0-9A-Za-z+/=])"
+    # sha256=... of RECORD, sha512-... of npm and of HTML, SHA-256-Digest: ... of a manifest
+    rf"|(?i:(?<![0-9a-z])(?:md5|sha-?(?:1|256|384|512))(?:[-=:]|-digest(?:-manifest)?: ))"
+    rf"(?P<v>(?:{_BASE64}{{86}}|{_BASE64}{{64}}|{_BASE64}{{43}}|{_BASE64}{{27}}|{_BASE64}{{22}})"
+    rf"{_END})"
+    # checksums of apk: base64 of SHA-1 behind Q1, of SHA-256 behind Q2
+    rf"|(?<![0-9A-Za-z+/])Q(?:1(?P<q>{_BASE64}{{27}}=)|2(?P<r>{_BASE64}{{43}}=))"
+)
+_SIZE = re.compile(r"(?:,| +)(?P<v>\d{1,15})(?=[ ,\r\n]|\Z)")
+_KINDS = (
+    "text",
+    "xml",
+    "checksums.digest",
+    "json.value",
+    "cyclonedx.value",
+    "spdx.value",
+    "in_toto.value",
+    "ini.value",
+    "stanza.value",
+    "sqlite.rows",
+    "rpm.filedigests",
+)
+
+
+def _digests(text: str) -> Iterator[Token]:
+    """Digests, and the size that stands right behind one."""
+    for found in _DIGEST.finditer(text):
+        group = found.lastgroup or 0
+        value = found[group]
+        form = f"digest {found[0][: found.start(group) - found.start()]} {len(value)}"
+        yield Token(*found.span(group), value, form)
+        size = _SIZE.match(text, found.end())
+        if size:
+            yield Token(*size.span("v"), size["v"], "size")
+
+
+def _size(text: str) -> Iterator[Token]:
+    if text.isdigit() and len(text) < 16:
+        yield Token(0, len(text), text, "size")
+
+
+_WHY: Final = "The digest is that of a file that differs: it follows from it."
+_FIX: Final = (Fix("nothing here: it is equal when the file is"),)
+_ONE, _TWO = "a" * 31 + "1", "b" * 31 + "2"
+
+CAUSES: Final[tuple[Cause, ...]] = (
+    Cause(
+        id="derived-manifest-hash",
+        title="Digests of files that differ",
+        family="derived",
+        kinds=_KINDS,
+        tokens=_digests,
+        judge=any_two,
+        why=_WHY,
+        fixes=_FIX,
+        references=("https://packaging.python.org/specifications/recording-installed-packages/",),
+        example=NearMiss("text", f"{_ONE}  usr/bin/x\n", f"{_TWO}  usr/bin/x\n"),
+        near_miss=NearMiss("text", f"{_ONE}  usr/bin/x\n", f"{_TWO}  usr/bin/y\n"),
+        lookup=LOOKUP,
+    ),
+    Cause(
+        id="derived-manifest-hash",
+        title="Sizes of files that differ",
+        family="derived",
+        kinds=("checksums.size",),
+        tokens=_size,
+        judge=any_two,
+        why="The size is that of a file that differs: it follows from it.",
+        fixes=_FIX,
+        references=("https://packaging.python.org/specifications/recording-installed-packages/",),
+        example=NearMiss("checksums.size", "120", "121", where=("p/direct_url.json",)),
+        near_miss=NearMiss("checksums.entry", "p/a,", "p/b,"),
+        lookup=LOOKUP,
+    ),
+)
