@@ -50,14 +50,15 @@ class LdconfigAuxCache:
 
 
 def _libraries(reader: Reader) -> list[str]:
-    """By soname: the table is in the order of a hash of the inodes."""
+    """By soname: the table is in the order of a hash of the inodes. What the file system says of
+    a file has a row of its own."""
     count = reader.number(24)
     strings = HEADER + ENTRY * count
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for at in range(HEADER, strings, ENTRY):
         inode, changed, size, device = (reader.number(at + place, 8) for place in (0, 8, 16, 24))
         flags, soname, system = (reader.number(at + place) for place in (32, 36, 40))
         name = line_text(reader.string(strings + soname)) if soname else "-"
-        told = f"inode {inode}, ctime {utc(changed)}, size {size}, device {device:#x}"
-        rows.append(f"{name}: {told}, flags {flags:#x}" + (f", {system:#x}" if system else ""))
-    return sorted(rows)
+        kept = f"size {size}, flags {flags:#x}" + (f", {system:#x}" if system else "")
+        rows.append((name, kept, f"inode {inode}, ctime {utc(changed)}, device {device:#x}"))
+    return [f"{name}: {told}" for name, *both in sorted(rows) for told in both]

@@ -222,7 +222,9 @@ def shown(raw: bytes, one: Element) -> Scalar:
     if one.tag == INTEGER and data and not _longer(data):
         if len(data) <= 4:
             return int.from_bytes(data, "big", signed=True)
-        return f"0x{data.hex()}" if len(data) <= LONGEST_HEX else digest(data)
+        return (
+            f"0x{data.hex()}" if len(data) <= LONGEST_HEX else f"{len(data)} bytes {digest(data)}"
+        )
     if one.tag == BOOLEAN and data in (b"\0", b"\xff"):
         return data == b"\xff"
     if one.tag == NULL and not data:
@@ -294,7 +296,10 @@ class Tree:
         at = (one.at, one.end - one.at)
         kind = f"{self.format}.{'value' if not part.name else part.name}"
         if part.whole or depth > DEEPEST or self._is_secret(one):
-            yield Fact(kind, digest(self.raw[one.at : one.end]), at, path, part.derived)
+            told = (
+                f"{self._algorithm(one) if part.whole else ''} {digest(self.raw[one.at : one.end])}"
+            )
+            yield Fact(kind, told.lstrip(), at, path, part.derived)
         elif part.stream:
             yield Member(path, self.blob.part(*at), at)
         elif pair := self._attribute(one):
@@ -344,6 +349,19 @@ class Tree:
         # a value that starts with a number has no name
         named = self.raw[one.content : one.content + 1] != bytes([INTEGER])
         return (named and self.label(one) in _SECRETS) or is_private_key(self.raw, one)
+
+    def _algorithm(self, one: Element) -> str:
+        """What a value that is told by its digest says openly: algorithm and size of a public
+        key (RFC 5280, 4.1.2.7)."""
+        first = element(self.raw, one.content, one.end) if one.constructed else one
+        if first.tag != SEQUENCE:
+            return ""
+        names = [
+            identifier(self.raw[part.content : part.end])
+            for part in children(self.raw, first)
+            if part.tag == OID
+        ]
+        return f"{' '.join(names)}, {one.end - one.at} bytes," if names else ""
 
     def _only(self, one: Element) -> Element | None:
         found = element(self.raw, one.content, one.end) if one.content < one.end else None

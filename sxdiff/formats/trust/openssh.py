@@ -51,10 +51,33 @@ def _string(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def fingerprint(blob: bytes) -> str:
-    """A public key's type and its fingerprint, as ssh-keygen -l prints it."""
-    kind, _ = _string(blob, 0)
+    """A public key's type, its size in bits where the type does not say it, and its fingerprint,
+    as ssh-keygen -l prints it."""
     hashed = bytes.fromhex(digest(blob).removeprefix("sha256:"))
-    return f"{text_of(kind)} SHA256:{base64.b64encode(hashed).decode().rstrip('=')}"
+    return f"{_sort(blob)} SHA256:{base64.b64encode(hashed).decode().rstrip('=')}"
+
+
+def _sort(blob: bytes) -> str:
+    """The type of a public key, and the size of one of RSA or DSA."""
+    kind, at = _string(blob, 0)
+    told = text_of(kind)
+    if kind in (b"ssh-rsa", b"ssh-dss"):
+        number, at = _string(blob, at)  # the exponent, or the prime
+        if kind == b"ssh-rsa":
+            number, _ = _string(blob, at)
+        told += f" {int.from_bytes(number, 'big').bit_length()}"
+    return told
+
+
+def sort_of(key: bytes) -> str:
+    """The type and size of a decoded private key of OpenSSH; empty for another key."""
+    if not key.startswith(MAGIC):
+        return ""
+    at = len(MAGIC)
+    for _ in range(3):
+        _, at = _string(key, at)
+    public, _ = _string(key, at + 4)
+    return _sort(public)
 
 
 class OpenSsh:

@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterator
 from functools import partial
 
 from sxdiff.formats.texts.pieces import Names, piece
+from sxdiff.formats.trust import openssh, private_key
 from sxdiff.formats.trust.der import SEQUENCE, digest, element
-from sxdiff.formats.trust.openssh import public_parts
 from sxdiff.formats.trust.private_key import MATERIAL
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
 
@@ -157,13 +157,16 @@ def _signed_text(
 
 
 def _private(raw: bytes, start: int, stop: int, name: str) -> Iterator[Fact]:
-    """The public part of an OpenSSH key; of every key that it differs."""
+    """The public part of an OpenSSH key; of every key that it differs, and its sort."""
+    sort = ""
     try:
         found = base64.b64decode(raw[start:stop])
-        yield from public_parts(found, name)
+        yield from openssh.public_parts(found, name)
+        sort = openssh.sort_of(found) or private_key.sort_of(found)
     except (FormatError, binascii.Error, ValueError):
         pass  # its digest tells all there is
-    yield Fact(MATERIAL, digest(raw[start:stop]), (start, stop - start), name)
+    told = f"{sort} {digest(raw[start:stop])}".lstrip()
+    yield Fact(MATERIAL, told, (start, stop - start), name)
 
 
 def _public(raw: bytes, start: int, stop: int, name: str) -> Iterator[Fact | Member]:
