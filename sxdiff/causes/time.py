@@ -93,20 +93,6 @@ CAUSES: Final = (
         near_miss=NearMiss("tar.mode", "0644", "0600"),
     ),
     Cause(
-        id="gzip-header-mtime",
-        title="Time in the header of a gzip file",
-        family="time",
-        kinds=("gzip.mtime",),
-        tokens=time_field,
-        judge=two_times,
-        why="gzip writes the input's modification time, or the time of day, into bytes 4 to 7"
-        " (RFC 1952, section 2.3.1).",
-        fixes=(Fix("gzip -n; in Python gzip.compress(data, mtime=0)"),),
-        references=("https://reproducible-builds.org/docs/archives/",),
-        example=NearMiss("gzip.mtime", "1768039200", "1773578096"),
-        near_miss=NearMiss("gzip.xfl", "2", "4"),
-    ),
-    Cause(
         id="timezone-in-text",
         title="One time in two time zones",
         family="time",
