@@ -8,6 +8,7 @@ a document do, and needs no cross-reference table.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from sxdiff.formats.compression.deflate import inflated
@@ -33,6 +34,13 @@ _TOKEN = re.compile(
     rb"%[^\r\n]*|<<|>>|\[|\]|<[0-9A-Fa-f \t\r\n]*>|/[^ \t\r\n\f\0()<>\[\]{}/%]*|\("
     rb"|[^ \t\r\n\f\0()<>\[\]{}/%]+|[<>{})]"
 )
+_SECTION = re.compile(rb"([0-9]{1,10})[ \t]+([0-9]{1,8})[ \t\r\n]+")
+_ENTRY = re.compile(rb"([0-9]{10}) ([0-9]{5}) ([nf])[ \r\n]{1,2}")
+_W = re.compile(rb"/W[ \t\r\n]*\[([0-9 \t\r\n]{1,40})\]")
+_INDEX = re.compile(rb"/Index[ \t\r\n]*\[([0-9 \t\r\n]{1,4000})\]")
+_SIZE = re.compile(rb"/Size[ \t\r\n]+([0-9]{1,8})")
+_PREDICTOR = re.compile(rb"/Predictor[ \t\r\n]+([0-9]{1,2})")
+_COLUMNS = re.compile(rb"/Columns[ \t\r\n]+([0-9]{1,3})")
 _SPACE = b" \t\r\n\f\0"
 DERIVED_KEYS = {
     b"/Length": "stream",
@@ -128,7 +136,8 @@ def _object(
         return
     name = f"{name} stream"
     if kind == b"/XRef":
-        yield bytes_part("pdf.xref", name, blob, stream, derived=True)
+        right = _holds_places(blob, body, stream, limits)
+        yield bytes_part("pdf.xref", name, blob, stream, derived=right)
     elif not stream[1]:
         pass
     elif _unpacks(body) and _sound(blob, stream, limits):
@@ -299,7 +308,93 @@ def _between(blob: Blob, data: bytes, span: Span, names: Names) -> Iterator[Fact
             yield part("pdf", names("trailer"), blob, place, _trailer)
         else:
             kind = "startxref" if data.startswith(b"startxref", start) else "xref"
-            yield packed(f"pdf.{kind}", blob, place, names(kind))
+            right = _starts_there if kind == "startxref" else _lists_places
+            table = packed(f"pdf.{kind}", blob, place, names(kind))
+            yield replace(table, derived=right(data, start, stop))
+
+
+def _starts_there(data: bytes, start: int, stop: int) -> bool:
+    """Whether `startxref` names the place of a cross-reference table (7.5.5)."""
+    found = re.compile(rb"startxref[\r\n \t]+([0-9]{1,12})[\r\n \t]+%%EOF[\r\n \t\f\0]*").fullmatch(
+        data, start, stop
+    )
+    if not found:
+        return False
+    at = int(found[1])
+    return data.startswith(b"xref", at) or (
+        bool(_OBJECT.match(data, at)) and b"/XRef" in data[at : at + 512]
+    )
+
+
+def _lists_places(data: bytes, start: int, stop: int) -> bool:
+    """Whether a cross-reference table has objects where they are, and nothing else (7.5.4)."""
+    at = re.compile(rb"xref[ \t\r\n]+").match(data, start, stop)
+    place = at.end() if at else stop
+    while section := _SECTION.match(data, place, stop):
+        place = section.end()
+        for number in range(int(section[1]), int(section[1]) + int(section[2])):
+            entry = _ENTRY.match(data, place, stop)
+            if not entry:
+                return False
+            if entry[3] == b"n" and not _is_object(data, int(entry[1]), number, int(entry[2])):
+                return False
+            place = entry.end()
+    return at is not None and not data[place:stop].strip(_SPACE)
+
+
+def _is_object(data: bytes, at: int, number: int, generation: int) -> bool:
+    found = _OBJECT.match(data, at)
+    return found is not None and (int(found[1]), int(found[2])) == (number, generation)
+
+
+def _holds_places(blob: Blob, body: bytes, stream: Span, limits: Limits) -> bool:
+    """Whether a cross-reference stream has objects where they are (7.5.8)."""
+    widths, index, size = _W.search(body), _INDEX.search(body), _SIZE.search(body)
+    if not widths or not size or not (_unpacks(body) or not _FILTER.search(body)):
+        return False
+    try:
+        raw = blob.part(*stream).read()
+        table = b"".join(inflated(blob, [stream], limits)) if _unpacks(body) else raw
+    except FormatError:
+        return False
+    fields = [int(width) for width in widths[1].split()]
+    if len(fields) != 3 or not 0 < sum(fields) <= 32:
+        return False
+    if predictor := _PREDICTOR.search(body):
+        found = _COLUMNS.search(body)
+        if int(predictor[1]) >= 10:  # of PNG
+            columns = int(found[1]) if found else 1
+            table = _unpredicted(table, columns)
+    numbers = [int(one) for one in index[1].split()] if index else [0, int(size[1])]
+    data = whole(blob, MOST)
+    at = 0
+    for first, count in zip(numbers[::2], numbers[1::2], strict=False):
+        for number in range(first, first + count):
+            row = table[at : at + sum(fields)]
+            if len(row) < sum(fields):
+                return False
+            at += sum(fields)
+            ends = (fields[0], fields[0] + fields[1])
+            kind = int.from_bytes(row[: ends[0]], "big") if fields[0] else 1
+            place = int.from_bytes(row[ends[0] : ends[1]], "big")
+            if kind == 1 and not _is_object(
+                data, place, number, int.from_bytes(row[ends[1] :], "big")
+            ):
+                return False
+    return at == len(table)
+
+
+def _unpredicted(table: bytes, columns: int) -> bytes:
+    """Rows without the predictor "up" or "none" of PNG; others are left as they are."""
+    above = bytes(columns)
+    out = []
+    for at in range(0, len(table), columns + 1):
+        row = table[at + 1 : at + 1 + columns]
+        if table[at] == 2:
+            row = bytes((one + two) & 255 for one, two in zip(row, above, strict=False))
+        above = row
+        out.append(row)
+    return b"".join(out)
 
 
 def _trailer(blob: Blob) -> Parts:
