@@ -14,6 +14,9 @@ from sxdiff.compare.places import PADDING, Aligned, Places
 from sxdiff.compare.ranges import addressed, differing, one_by_one
 from sxdiff.model import Blob, Difference, Listing, Member, Row, Span, Value
 
+SPACED = frozenset({"xml"})
+"""Formats whose rows differ in white space alone where they differ in bytes: it follows from
+nothing, and may say something (a script, a preformatted text)."""
 _PADDING = PADDING.encode() + b"\n"
 
 
@@ -38,6 +41,10 @@ def differences(
     out: list[Difference] = [_order(kind, one, two)] if reordered else []
     padding: list[Difference] = []
     follow = _Following(shifts, followed)
+    elsewhere = _elsewhere(found) if one.listing.unordered and two.listing.unordered else []
+    gone = [*found.moved, *elsewhere]
+    for row_a, row_b in () if reordered else elsewhere:
+        follow.add(one.rows[row_a], two.rows[row_b], len(one.bytes_of(row_a)))
     at_a = at_b = 0
     for change in [*found.changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
         for place_a, place_b in zip(range(at_a, change[0]), range(at_b, change[2]), strict=True):
@@ -56,7 +63,7 @@ def differences(
         # the same bytes may be other rows: what is padding depends on the place
         if reordered or one.bytes_from(*change[:2]) == two.bytes_from(*change[2:]):
             continue
-        parts = _padding_apart(one, two, _without(change, found.moved))
+        parts = _padding_apart(one, two, _without(change, gone))
         if one.listing.separate and two.listing.separate:
             parts = (each for part in parts for each in one_by_one(part))
         for part in parts:
@@ -68,7 +75,8 @@ def differences(
         out.append(_changed(kind, one, two, (row_a, row_a + 1, row_b, row_b + 1)))
     out += [replace(each, kind=f"{kind}.padding") for each in padding]
     if follow.count:
-        out.append(follow.told(f"{kind}.layout"))
+        layout = follow.told(f"{kind}.layout")
+        out.append(replace(layout, derived=kind not in SPACED))
     return out
 
 
@@ -76,6 +84,21 @@ def _are_reordered(ours: Sequence[bytes], theirs: Sequence[bytes]) -> bool:
     """Whether both are the same rows in another order, whatever padding lies between them."""
     sides = [[line for line in lines if line != _PADDING] for lines in (ours, theirs)]
     return sides[0] != sides[1] and sorted(sides[0]) == sorted(sides[1])
+
+
+def _elsewhere(found: Aligned) -> list[tuple[int, int]]:
+    """Rows that the other side has, too, at another place: where that means nothing."""
+    free: dict[bytes, list[int]] = {}
+    for _, _, b0, b1 in found.changes:
+        for row in range(b0, b1):
+            free.setdefault(found.lines[1][row], []).append(row)
+    out = []
+    for a0, a1, _, _ in found.changes:
+        for row in range(a0, a1):
+            line = found.lines[0][row]
+            if line != _PADDING and (same := free.get(line)):
+                out.append((row, same.pop(0)))
+    return out
 
 
 class _Side:
