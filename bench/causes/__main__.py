@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.causes import adversarial, images, pairs
 from bench.causes.baselines import baselines
 from bench.causes.cases import Case
-from bench.causes.judge import Result, run
+from bench.causes.judge import ROOT, Result, run
 from bench.causes.table import bars, table
 
 GROUPS = {
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", help="cases whose name matches this regular expression")
     parser.add_argument("--group", action="append", choices=GROUPS)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--checkout", default=str(ROOT), help="whose sxdiff to run [this one]")
     parser.add_argument("--table", help="write the result to this page, too")
     parser.add_argument("--no-baselines", action="store_true", help="measure only sxdiff")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each miss")
@@ -39,9 +40,10 @@ def main(arguments: list[str]) -> int:
             cases += [
                 one for one in gather() if not options.only or re.search(options.only, one.name)
             ]
+    checkout = os.path.abspath(options.checkout)
     results: list[Result] = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for result in pool.map(run, cases):
+        for result in pool.map(lambda one: run(one, checkout), cases):
             results.append(result)
             if options.verbose and result.misses:
                 case = result.case

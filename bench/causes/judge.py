@@ -41,8 +41,8 @@ class Result:
     suspects: tuple[str, ...] = field(default=())
 
 
-def run(case: Case) -> Result:
-    """Compares the two images of a case and reads the report."""
+def run(case: Case, checkout: str = str(ROOT)) -> Result:
+    """Compares the two images of a case with the sxdiff of a checkout and reads the report."""
     with tempfile.TemporaryDirectory(prefix="causes-") as name:
         work = Path(name)
         a, b = case.build()
@@ -53,7 +53,7 @@ def run(case: Case) -> Result:
             done = subprocess.run(
                 [*command, "--json", "report.json"],
                 cwd=work,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                env=os.environ | {"PYTHONPATH": checkout},
                 capture_output=True,
                 timeout=LIMIT,
                 check=False,

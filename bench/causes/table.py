@@ -31,7 +31,8 @@ def share(part: int, whole: int) -> str:
 
 def bars(results: Sequence[Result]) -> list[Bar]:
     """The bars of those groups that ran."""
-    found: list[Bar] = []
+    silent = sum(one.code > 1 for one in results)
+    found = [Bar("pairs without a verdict", "none", f"{silent} of {len(results)}", not silent)]
     single = of(results, "pair", "image")
     if single:
         top = sum(one.top for one in single)
@@ -60,7 +61,7 @@ def bars(results: Sequence[Result]) -> list[Bar]:
     for group, name in (("adversarial", "adversarial pairs"), ("drift", "other code or content")):
         ran = of(results, group)
         if ran:
-            fooled = [one for one in ran if one.fully_explained or one.code == 2]
+            fooled = [one for one in ran if one.fully_explained]
             found.append(
                 Bar(f"{name}: fully explained", "none", f"{len(fooled)} of {len(ran)}", not fooled)
             )
