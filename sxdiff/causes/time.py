@@ -65,10 +65,9 @@ CAUSES: Final = (
         id="tar-mtime",
         title="Modification times of tar members",
         family="time",
-        kinds=("tar.mtime", "tar.pax"),
+        kinds=("tar.mtime",),
         tokens=time_field,
         judge=two_times,
-        where=re.compile(r"^(?!.*(?:atime|ctime)$)"),
         why="tar keeps the modification time of every file; files that the build writes get the"
         " clock's time.",
         fixes=(

@@ -15,6 +15,8 @@ from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
 from sxdiff.wire import JsonObject
 
+LONGEST_TOLD = 1000
+"""Characters of a value that are told, whatever its length."""
 NEAR = timedelta(hours=36)
 """How far a time that is weak evidence may lie from one of its side that is strong: a build's
 length, and any two time zones."""
@@ -29,8 +31,13 @@ def explained(found: Difference, route: Route, format_name: str, path: str | Non
     a, b = _said(found.a), _said(found.b)
     if a is None or b is None:
         return found
-    where = (*route, *found.where) if path is None else found.where
-    site = Site(found.kind, a, b, path or "", where, format_name)
+    symbol = ""
+    if path is None:
+        where: Route = (*route, *found.where)
+    else:
+        where = found.where
+        symbol = f"header {where[0]}" if where else ""
+    site = Site(found.kind, a, b, path or "", where, format_name, symbol=symbol)
     diagnosis = diagnose(site)
     if diagnosis is None:
         return replace(found, suspect=suspect(site))
@@ -41,9 +48,11 @@ def _said(value: Value | None) -> str | None:
     """What one side says, whole; None where that is not known."""
     if value is None:
         return ""
-    if value.digest is not None and value.value is None:
-        return None
-    return "" if value.value is None else str(value.value)
+    if value.value is None:
+        return None if value.digest is not None else ""
+    said = str(value.value)
+    # a long value has a digest, and only its beginning is told
+    return None if value.digest is not None and len(said) >= LONGEST_TOLD else said
 
 
 _BUILDERS = re.compile(rb"(?i)buildkit|buildah|podman|kaniko|umoci|apko|bazel|nix2container")
