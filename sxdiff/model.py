@@ -153,6 +153,8 @@ class Fact:
     Facts pair by (`kind`, `name`), in order where several share both. A `derived` fact follows
     from other bytes of the same stream (a checksum, a size, an offset). `follows` are spans of
     which the value says that they follow from what other facts say: they are told by no fact.
+    `check` is asked only where the fact differs: a derived fact of which it says no is not what
+    its bytes must be, so it follows from nothing.
     """
 
     kind: str
@@ -161,6 +163,7 @@ class Fact:
     name: str = ""
     derived: bool = False
     follows: tuple[Span, ...] = ()
+    check: Callable[[], bool] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

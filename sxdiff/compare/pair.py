@@ -54,7 +54,7 @@ def pair(
             members.append((place_a, place_b, left, right))
         elif isinstance(left, Fact) and isinstance(right, Fact):
             if differ(left, right):
-                facts.append((place_a, place_b, left, right))
+                facts.append((place_a, place_b, checked(left), checked(right)))
             elif left.follows or right.follows:
                 if same:
                     same(left, right)
@@ -89,7 +89,7 @@ def pair(
             if part.kind != UNTOLD and part.name and part.name not in sides[1 - side].spans:
                 alone.setdefault(part.name, []).append(part)
             elif isinstance(part, Fact):
-                lone = (part, None) if side == 0 else (None, part)
+                lone = (checked(part), None) if side == 0 else (None, checked(part))
                 facts.append((place, place, *lone))
             else:
                 both = (part, emptied(part)) if side == 0 else (emptied(part), part)
@@ -170,6 +170,13 @@ def differ(left: Fact, right: Fact) -> bool:
     """Whether two facts say different things."""
     # 1 == True in Python, not in a report
     return left.value != right.value or type(left.value) is not type(right.value)
+
+
+def checked(fact: Fact) -> Fact:
+    """The fact; derived only if it is what it must be."""
+    if not fact.derived or fact.check is None or fact.check():
+        return fact
+    return replace(fact, derived=False)
 
 
 def emptied(member: Member) -> Member:

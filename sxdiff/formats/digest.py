@@ -2,6 +2,8 @@
 
 import hashlib
 
+from zlib_ng import zlib_ng
+
 from sxdiff.model import Blob
 
 CHUNK = 1 << 20
@@ -13,3 +15,11 @@ def digest_of(blob: Blob) -> str:
     for at in range(0, blob.size, CHUNK):
         digest.update(blob.read(at, CHUNK))
     return f"sha256:{digest.hexdigest()}"
+
+
+def crc32_of(blob: Blob, start: int = 0) -> int:
+    """CRC-32 of all bytes of `blob`, as zip, gzip and PNG have it."""
+    crc = start
+    for at in range(0, blob.size, CHUNK):
+        crc = zlib_ng.crc32(blob.read(at, CHUNK), crc)
+    return crc

@@ -19,8 +19,10 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
+from zlib_ng import zlib_ng
+
 from sxdiff.formats.compression.deflate import PACKED, UNPACKED, inflate
-from sxdiff.formats.digest import digest_of
+from sxdiff.formats.digest import crc32_of, digest_of
 from sxdiff.formats.record import Field, Raw, Record, hexadecimal, named, plain, utc
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Scalar, Span, text_of
 
@@ -165,6 +167,10 @@ LOCATOR = Record(
 )
 SIZES = frozenset({"name_size", "extra_size", "comment_size"})
 """Sizes of fields that are told whole, and so tell their sizes."""
+ABSENT = {"crc32": (0,), "size": (0, 0xFFFFFFFF), "packed_size": (0, 0xFFFFFFFF)}
+"""What a local header may say where another place has the number."""
+SUMS = frozenset({"zip.crc32", "zip.size", "zip.packed_size", "zip.zip64_size"})
+"""What the content of an entry must bear out."""
 SIZES_OF = {"B": 1, "H": 2, "I": 4, "Q": 8, "4s": 4}
 ZEROS: dict[str, Scalar] = {"disk": 0, "internal_attributes": "0x0", "dos_attributes": "0x0"}
 """What most archives say, and is told only where it is something else."""
@@ -237,8 +243,10 @@ class Zip:
         signing = _signing_block(blob, directory)
         places = _places(entries, signing[0] if signing else directory.at)
         for entry in entries:
-            yield from _told(blob, entry, places, directory.base)
-            yield from _content(blob, entry, limits)
+            sums = _Sums(blob, entry, limits)
+            for fact in _told(blob, entry, places, directory.base):
+                yield _borne_out(fact, sums) if fact.kind in SUMS else fact
+            yield from _content(blob, entry, limits, sums)
         if signing:
             yield from _signing_parts(blob, signing)
         yield from _end(blob, directory, entries)
@@ -430,7 +438,10 @@ def _told(
             repeats.append(part.at)
         else:
             kind = f"zip.local.{part.kind}"
-            otherwise.append(Fact(kind, part.value, part.at, name, part.derived))
+            # zeros where the descriptor has it, ones where the zip64 field has it
+            absent = part.kind in ABSENT and local.fields[part.kind] in ABSENT[part.kind]
+            derived = part.derived and (absent or part.kind not in ABSENT)
+            otherwise.append(Fact(kind, part.value, part.at, name, derived))
     yield Fact("zip.local", SAME, local.span, name, follows=tuple(repeats))
     yield from otherwise
     at, size = entry.descriptor
@@ -444,7 +455,7 @@ def _told(
         said = SAME if right else f"{found[0]:08x}, {found[1]}, {found[2]}"
         span = (at, size)
         follows = (span,) if right else ()
-        yield Fact("zip.descriptor", f"{style}: {said}", span, name, True, follows)
+        yield Fact("zip.descriptor", f"{style}: {said}", span, name, right, follows)
 
 
 def _parts(record: Record, headers: "_Headers") -> Iterator[Part]:
@@ -612,7 +623,7 @@ def _unicode(name: str) -> Reader:
         del fields
         (crc,) = struct.unpack_from("<I", raw, 1)
         yield Part("unicode_version", raw[0], (at, 1))
-        yield Part("unicode_crc32", f"{crc:08x}", (at + 1, 4), derived=True)
+        yield Part("unicode_crc32", f"{crc:08x}", (at + 1, 4))
         yield Part(name, text_of(raw[5:]), (at + 5, len(raw) - 5))
 
     return read
@@ -650,7 +661,56 @@ EXTRAS: dict[int, tuple[str, Reader]] = {
 """Extra fields by their number: what they are called, and how they are read."""
 
 
-def _content(blob: Blob, entry: Entry, limits: Limits) -> Iterator[Fact | Member]:
+class _Sums:
+    """What an entry's content says of its headers. It is unpacked once, and only if asked."""
+
+    def __init__(self, blob: Blob, entry: Entry, limits: Limits) -> None:
+        self._blob, self._entry, self._limits = blob, entry, limits
+        self._known: bool | None = None
+
+    def hold(self) -> bool:
+        """Whether CRC, size and packed size are those of the content. Of what is not unpacked
+        here nothing can be said against them."""
+        if self._known is None:
+            self._known = self._right()
+        return self._known
+
+    def _right(self) -> bool:
+        fields, method = self._entry.fields, self._entry.fields["method"]
+        unpack = UNPACKERS.get(method)
+        if fields["flags"] & ENCRYPTED or (method != STORED and unpack is None):
+            return True
+        at, packed = self._entry.data
+        if method == STORED:
+            whole = self._blob.part(at, packed)
+            return packed == fields["size"] and crc32_of(whole) == fields["crc32"]
+        most = min(self._limits.member_bytes, packed * _expansion(method, self._limits))
+        size = crc = used = 0
+        try:
+            if method == DEFLATED:
+                for used, chunk in inflate(self._blob.part(at, packed), 0):  # noqa: B007 - the last
+                    size, crc = size + len(chunk), zlib_ng.crc32(chunk, crc)
+                    if size > most:
+                        return True
+                if used != packed:
+                    return False
+            elif unpack:
+                for chunk in _bounded(unpack, self._blob.part(at, packed), fields, most):
+                    size, crc = size + len(chunk), zlib_ng.crc32(chunk, crc)
+        except LimitError:
+            return True
+        except FormatError:
+            return False
+        return size == fields["size"] and crc == fields["crc32"]
+
+
+def _borne_out(fact: Fact, sums: _Sums) -> Fact:
+    return Fact(
+        fact.kind, fact.value, fact.at, fact.name, fact.derived, fact.follows, check=sums.hold
+    )
+
+
+def _content(blob: Blob, entry: Entry, limits: Limits, sums: _Sums) -> Iterator[Fact | Member]:
     """The entry's content: where it lies, unpacked, or packed where nothing here unpacks it."""
     at, size = entry.data
     if not size:
@@ -666,7 +726,8 @@ def _content(blob: Blob, entry: Entry, limits: Limits) -> Iterator[Fact | Member
         most = min(limits.member_bytes, size * _expansion(method, limits))
         yield Member(entry.name, partial(_bounded, unpack, packed, entry.fields, most))
         kind = f"zip.{METHODS[method]}"
-        yield Fact(kind, digest_of(packed), (at, size), entry.name, derived=True)
+        digest = digest_of(packed)
+        yield Fact(kind, digest, (at, size), entry.name, derived=True, check=sums.hold)
 
 
 def _expansion(method: int, limits: Limits) -> int:
@@ -827,33 +888,49 @@ def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator
         at += 6 + size
     instead: dict[str, Scalar] = {}
     first_end = directory.end if directory.end64 is None else directory.end64
-    laid_out = not directory.base and at == directory.at + directory.size == first_end
+    joined = at == directory.at + directory.size == first_end
+    laid_out = not directory.base and joined
+    wrong = set() if joined else {"directory_size", "directory_offset"}
+    counted = {len(entries), len(entries) & 0xFFFF}
+    if directory.end64 is not None:
+        counted.add(0xFFFF)
+    for record, place in ((END64, directory.end64), (END, directory.end)):
+        if place is not None:
+            numbers = _numbers(record, blob, place)
+            wrong |= {name for name in ("entries", "entries_here") if numbers[name] not in counted}
     if laid_out:
         instead = dict.fromkeys(("directory_size", "directory_offset"), LAID_OUT)
     instead["comment_size"] = LAID_OUT
     if directory.end64 is not None and directory.locator is not None:
         rest = directory.end64 + END64.size
-        yield from _instead(END64, blob, directory.end64, instead)
+        yield from _instead(END64, blob, directory.end64, instead, wrong)
         if directory.locator > rest:
             span = (rest, directory.locator - rest)
             yield Fact("zip.end64.data", digest_of(blob.part(*span)), span)
-        place: dict[str, Scalar] = {"offset": LAID_OUT} if laid_out else {}
-        yield from _instead(LOCATOR, blob, directory.locator, place)
+        told: dict[str, Scalar] = {"offset": LAID_OUT} if laid_out else {}
+        yield from _instead(LOCATOR, blob, directory.locator, told, wrong)
         larger = _numbers(END64, blob, directory.end64)
         smaller = _numbers(END, blob, directory.end)
         instead = {"comment_size": LAID_OUT}
         for field in ("entries", "entries_here", "directory_size", "directory_offset"):
             if smaller[field] == larger[field]:
                 instead[field] = "as in the zip64 record"
-    yield from _instead(END, blob, directory.end, instead)
+    yield from _instead(END, blob, directory.end, instead, wrong)
     size = _numbers(END, blob, directory.end)["comment_size"]
     span = (directory.end + END.size, min(size, blob.size - directory.end - END.size))
     if span[1]:
         yield Fact("zip.end.comment", text_of(blob.read(*span)), span)
 
 
-def _instead(record: Record, blob: Blob, at: int, instead: dict[str, Scalar]) -> Iterator[Fact]:
+def _instead(
+    record: Record, blob: Blob, at: int, instead: dict[str, Scalar], wrong: set[str]
+) -> Iterator[Fact]:
+    """The record's facts; those that are `wrong` follow from nothing."""
     for fact in record.facts(blob, at):
-        told = instead.get(fact.kind.removeprefix(f"{record.kind}."))
+        name = fact.kind.removeprefix(f"{record.kind}.")
+        told = instead.get(name)
         follows = (fact.at,) if fact.at else ()
+        if name in wrong:
+            yield replace(fact, derived=False)
+            continue
         yield fact if told is None else replace(fact, value=told, follows=follows)

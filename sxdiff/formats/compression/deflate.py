@@ -61,3 +61,23 @@ def inflated(blob: Blob, spans: list[Span], limits: Limits) -> Iterator[bytes]:
                 yield chunk
     if not inflater.eof:
         raise FormatError("stream ends early", sum(spans[-1]))
+
+
+def is_whole(blob: Blob, spans: list[Span], limits: Limits) -> bool:
+    """Whether `spans` hold one zlib stream that is sound, and nothing behind it."""
+    inflater = zlib.decompressobj()
+    left = limits.member_bytes
+    for at, size in spans:
+        for start in range(at, at + size, 64 << 10):
+            data = blob.read(start, min(64 << 10, at + size - start))
+            if inflater.eof:
+                return False
+            while data and not inflater.eof:
+                try:
+                    left -= len(inflater.decompress(data, 1 << 20))
+                except zlib.error:
+                    return False
+                if left < 0:
+                    return False
+                data = inflater.unconsumed_tail
+    return inflater.eof and not inflater.unused_data

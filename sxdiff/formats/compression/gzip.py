@@ -1,8 +1,11 @@
 """Gzip streams (RFC 1952): one or more members, each a header, a deflate stream and a trailer."""
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+
+from zlib_ng import zlib_ng
 
 from sxdiff.formats.compression.deflate import inflate
 from sxdiff.formats.compression.stream import Keeper, one_of, trailing
@@ -17,10 +20,12 @@ LONGEST_TEXT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One member of the stream: its header's facts, and where deflate stream and trailer lie."""
+    """One member of the stream: its header's facts, where its deflate stream lies, and what
+    trailer its content must have."""
 
     facts: tuple[Fact, ...]
     deflate: Span
+    trailer: bytes
 
 
 class Gzip:
@@ -44,7 +49,7 @@ class Gzip:
                 # bgzip and pigz -i write as many members, all alike, as the content needs
                 alike = number > 0 and usual.get(fact.kind) == fact.value
                 yield Fact(fact.kind, fact.value, fact.at, derived=fact.derived or alike)
-            for fact in _stream_facts(blob, part.deflate):
+            for fact in _stream_facts(blob, part):
                 yield one_of(len(parts), fact)
         yield from trailing(blob, _end(spans[-1]), "gzip.trailing")
 
@@ -59,14 +64,17 @@ def _parts(blob: Blob, limits: Limits, keeper: Keeper) -> Iterator[Part]:
     while at == 0 or blob.read(at, 3) == MAGIC:
         header = list(_header(blob, at))
         start = at + sum(fact.at[1] for fact in header if fact.at)
-        size = 0
+        size = crc = 0
+        before = unpacked
         for size, chunk in inflate(blob, start):  # noqa: B007 - the last one is the stream's
             unpacked += len(chunk)
+            crc = zlib_ng.crc32(chunk, crc)
             if unpacked > most:
                 raise LimitError(f"content of more than {most} bytes", at)
             keeper.add(chunk)
         blob.part(start + size, 8)
-        yield Part(tuple(header), (start, size))
+        length = unpacked - before & 0xFFFFFFFF
+        yield Part(tuple(header), (start, size), struct.pack("<II", crc, length))
         at = _end((start, size))
 
 
@@ -98,17 +106,21 @@ def _header(blob: Blob, at: int) -> Iterator[Fact]:
             yield Fact(kind, text_of(text), (place, len(text) + 1))
             place += len(text) + 1
     if flags & FHCRC:
-        yield Fact("gzip.header_crc", blob.part(place, 2).read().hex(), (place, 2), derived=True)
+        crc = blob.part(place, 2).read()
+        header = blob.part(at, place - at).read()
+        right = int.from_bytes(crc, "little") == zlib_ng.crc32(header) & 0xFFFF
+        yield Fact("gzip.header_crc", crc.hex(), (place, 2), derived=right)
 
 
-def _stream_facts(blob: Blob, deflate: Span) -> Iterator[Fact]:
+def _stream_facts(blob: Blob, part: Part) -> Iterator[Fact]:
     """The packed stream by its digest, and the trailer (RFC 1952, 2.3.1: CRC32, ISIZE)."""
-    at, size = deflate
-    yield Fact("gzip.deflate", digest_of(blob.part(*deflate)), deflate, derived=True)
+    at, size = part.deflate
+    yield Fact("gzip.deflate", digest_of(blob.part(*part.deflate)), part.deflate, derived=True)
     trailer = blob.part(at + size, 8).read()
-    crc, length = (int.from_bytes(trailer[i : i + 4], "little") for i in (0, 4))
-    yield Fact("gzip.crc32", f"{crc:08x}", (at + size, 4), derived=True)
-    yield Fact("gzip.isize", length, (at + size + 4, 4), derived=True)
+    crc, length = struct.unpack("<II", trailer)
+    right = [trailer[i : i + 4] == part.trailer[i : i + 4] for i in (0, 4)]
+    yield Fact("gzip.crc32", f"{crc:08x}", (at + size, 4), derived=right[0])
+    yield Fact("gzip.isize", length, (at + size + 4, 4), derived=right[1])
 
 
 def _content(blob: Blob, spans: tuple[Span, ...]) -> Iterator[bytes]:

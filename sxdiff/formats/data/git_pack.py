@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
+from sxdiff.formats.data.git_index import object_digest
 from sxdiff.formats.parts import Reader, lines_part, packed, record_part, whole
 from sxdiff.formats.record import Field, Record
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member
@@ -46,7 +47,8 @@ class GitPack:
         yield lines_part("git_pack.object", "objects", partial(_objects, data, trailer))
         end = blob.size - trailer
         yield packed("git_pack.packed", blob, (HEADER.size, end - HEADER.size), "objects")
-        yield Fact("git_pack.checksum", data[end:].hex(), (end, trailer), derived=True)
+        right = object_digest(blob.part(0, end), trailer) == data[end:]
+        yield Fact("git_pack.checksum", data[end:].hex(), (end, trailer), derived=right)
 
 
 class GitPackIndex:
@@ -73,8 +75,9 @@ class GitPackIndex:
         pack = reader.span(end, oid).hex()
         # the pack's own bytes: it may differ where all objects lie at the same places
         yield Fact("git_pack_index.pack", pack, (end, oid))
-        told = reader.span(end + oid, oid).hex()
-        yield Fact("git_pack_index.checksum", told, (end + oid, oid), derived=True)
+        told = reader.span(end + oid, oid)
+        right = object_digest(blob.part(0, end + oid), oid) == told
+        yield Fact("git_pack_index.checksum", told.hex(), (end + oid, oid), derived=right)
 
 
 def _index(reader: Reader, count: int, oid: int) -> Iterator[str]:

@@ -5,10 +5,11 @@ ImageMagick's keywords `date:create` and `date:modify` are plain tEXt.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
-from sxdiff.formats.compression.deflate import inflated
-from sxdiff.formats.digest import digest_of
+from sxdiff.formats.compression.deflate import inflated, is_whole
+from sxdiff.formats.digest import crc32_of, digest_of
 from sxdiff.formats.parts import Names, Parts, bytes_part, packed, part, record_part
 from sxdiff.formats.record import Field, Record, hexadecimal, named
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Span, text_of
@@ -74,14 +75,34 @@ class Png:
             yield Fact("png.type", kind, (at + 4, 4), name)
             if size:
                 yield _content(blob, kind, name, (at + 8, size), limits)
-            crc = blob.part(at + 8 + size, 4).read().hex()
-            yield Fact("png.crc", crc, (at + 8 + size, 4), name, derived=True)
+            yield _crc(blob, at, size, name)
         if data:
             # where other chunks lie between, those IDAT chunks are parts like any other
             yield Member(
                 "pixels", partial(inflated, blob, data, limits), kind="png.pixels", opaque=True
             )
-            yield packed("png.idat", blob, (start, end - start), "pixels")
+            idat = packed("png.idat", blob, (start, end - start), "pixels")
+            yield replace(idat, check=partial(_are_whole, blob, data, limits))
+
+
+def _crc(blob: Blob, at: int, size: int, name: str) -> Fact:
+    """5.3: over type and data."""
+    span = (at + 8 + size, 4)
+    right = partial(_crc_holds, blob, at, size)
+    return Fact("png.crc", blob.part(*span).read().hex(), span, name, derived=True, check=right)
+
+
+def _crc_holds(blob: Blob, at: int, size: int) -> bool:
+    return crc32_of(blob.part(at + 4, size + 4)) == int.from_bytes(
+        blob.read(at + 8 + size, 4), "big"
+    )
+
+
+def _are_whole(blob: Blob, data: list[Span], limits: Limits) -> bool:
+    """Whether the pixels' chunks have right CRCs, and hold one stream and nothing behind it."""
+    if not all(_crc_holds(blob, at - 8, size) for at, size in data):
+        return False
+    return is_whole(blob, data, limits)
 
 
 def _chunks(blob: Blob) -> Iterator[tuple[int, str, int]]:

@@ -4,8 +4,12 @@ Source: U-Boot's include/image.h (`struct legacy_img_hdr`, IH_TYPE_MULTI, IH_TYP
 numbers are big-endian.
 """
 
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
+from sxdiff.formats.digest import crc32_of
 from sxdiff.formats.record import Field, Raw, Record, hexadecimal, utc
 from sxdiff.model import Blob, Fact, FormatError, Inside, Limits, Member, Scalar, Span, text_of
 
@@ -52,16 +56,16 @@ class Uimage:
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - reads spans only
         """Header, then the images in order."""
         header = HEADER.read(blob, 0)
+        whole = HEADER.size, int(header["size"])
+        blob.part(*whole)
         # a part of its own, so that its check sum follows from a time in it
         yield Member(
             "header",
             blob.part(0, HEADER.size),
             (0, HEADER.size),
             "uimage.header",
-            inside=Inside("uimage", lambda part: HEADER.facts(part, 0)),
+            inside=Inside("uimage", partial(_header, data=blob.part(*whole))),
         )
-        whole = HEADER.size, int(header["size"])
-        blob.part(*whole)
         images: list[Span] = [whole]
         if header["type"] in LISTS:
             images = list(_listed(blob, whole))
@@ -75,6 +79,18 @@ class Uimage:
         if end < blob.size:
             rest = blob.part(end, blob.size - end)
             yield Member("trailing", rest, (end, rest.size), "uimage.trailing", opaque=True)
+
+
+def _header(header: Blob, data: Blob) -> Iterator[Fact]:
+    """The header's fields. Its own check sum was taken with zeros in its place."""
+    raw = header.part(0, HEADER.size).read()
+    right = {
+        "uimage.header_crc": zlib.crc32(raw[:4] + bytes(4) + raw[8:])
+        == int.from_bytes(raw[4:8], "big"),
+        "uimage.data_crc": crc32_of(data) == int.from_bytes(raw[24:28], "big"),
+    }
+    for fact in HEADER.facts(header, 0):
+        yield replace(fact, derived=fact.derived and right.get(fact.kind, True))
 
 
 def _listed(blob: Blob, whole: Span) -> Iterator[Span]:

@@ -5,6 +5,7 @@ com.sun.crypto.provider.JceKeyStore. All numbers are big-endian.
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from sxdiff.formats.record import Field, Record, utc
 from sxdiff.formats.texts.pieces import Names
@@ -16,6 +17,8 @@ HEADER = Record(
     "jks", ">", (Field("magic", "4s"), Field("version", "I"), Field("count", "I", derived=True))
 )
 DIGEST = 20
+PASSWORDS = ("changeit", "changeme", "password", "secret", "storepass", "android", "123456", "")
+"""Passwords of key stores as tutorials and distributions have them."""
 TYPES = {1: "private key", 2: "trusted certificate", 3: "secret key"}
 LARGEST = 64 << 20
 
@@ -38,7 +41,30 @@ class Jks:
         except FormatError:  # no key of a broken store is shown
             yield Fact("jks.store", digest(blob.read()), (0, blob.size))
             return
-        yield Member("store", blob, (0, blob.size), "jks.store", inside=Inside("jks", _store))
+        inside = Inside("jks", _checked)
+        yield Member("store", blob, (0, blob.size), "jks.store", inside=inside)
+
+
+def _checked(blob: Blob) -> Iterator[Fact | Member]:
+    """The digest at the end follows from the rest and a password: one of those that are no secret
+    must bear it out, or else it is told for itself."""
+    for each in _store(blob):
+        if isinstance(each, Fact) and each.kind == "jks.digest":
+            yield replace(each, derived=_is_known(blob))
+        else:
+            yield each
+
+
+def _is_known(blob: Blob) -> bool:
+    import hashlib  # noqa: PLC0415 - key stores are rare
+
+    end = blob.size - DIGEST
+    data, found = blob.read(0, end), blob.read(end)
+    for password in PASSWORDS:
+        salted = password.encode("utf-16-be") + b"Mighty Aphrodite" + data
+        if hashlib.sha1(salted, usedforsecurity=False).digest() == found:
+            return True
+    return False
 
 
 def _store(blob: Blob) -> Iterator[Fact | Member]:
