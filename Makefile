@@ -1,5 +1,5 @@
 # Short names for ./dev, which works without make too.
-.PHONY: try test lint check bench bench-full soak flips fixtures reports setup
+.PHONY: try test lint check bench bench-full soak flips causes-bench fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -21,6 +21,10 @@ soak: setup
 # Each byte of each artefact flipped, and seen: law 2 to the last byte; some half an hour.
 flips: setup
 	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q tests/formats/test_artefacts.py -k flipped
+
+# Every labelled pair, mixture, control and adversary, with the bars; writes docs/causes-bench.md.
+causes-bench: setup
+	.venv/bin/python -m bench.causes --table docs/causes-bench.md
 
 # The sums that every build of the fixtures must give; and the pair that ./dev try compares.
 fixtures:
