@@ -48,6 +48,8 @@ def _lines(text: str) -> list[str] | None:
     stands on two of them: else values could have moved from one thing to another.
     """
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    if sum(line.endswith(",") for line in lines) == len(lines) - 1:
+        lines = [line.removesuffix(",") for line in lines]  # one of them is the last of all
     if len(lines) < 2:
         return None
     indent = len(lines[0]) - len(lines[0].lstrip())

@@ -131,13 +131,23 @@ def _only(one: Text, two: Text) -> str | None:
     if len(one.lines) == len(two.lines) and a.endswith(b"\n") == b.endswith(b"\n"):
         # the last line's missing end is no part of which lines there are
         ours, theirs = ([line.rstrip(b"\n") for line in text.lines] for text in (one, two))
-        if sorted(ours) == sorted(theirs):
+        if sorted(ours) == sorted(theirs) or _same_entries(ours, theirs):
             return "text.order"
     if a.translate(None, _SPACE) == b.translate(None, _SPACE):
         return "text.whitespace"
     if a.lower() == b.lower():
         return "text.case"
     return None
+
+
+def _same_entries(ours: Sequence[bytes], theirs: Sequence[bytes]) -> bool:
+    """Whether both are the same entries in another order, where commas stand between entries:
+    the last one has none."""
+    commas = [sum(line.endswith(b",") for line in side) for side in (ours, theirs)]
+    if commas[0] != commas[1] or not commas[0]:
+        return False
+    bare = [[line.removesuffix(b",") for line in side] for side in (ours, theirs)]
+    return bare[0] != bare[1] and sorted(bare[0]) == sorted(bare[1])
 
 
 def _unix(data: bytes) -> bytes:

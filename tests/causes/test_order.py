@@ -105,7 +105,8 @@ def test_lines_whose_order_may_matter(a: str, b: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["etc/resolv.conf", "etc/hosts.allow", "etc/fstab", "etc/ld.so.conf.d/x.conf", "etc/pam.d/login",
+    ["etc/resolv.conf", "etc/hosts.allow", "etc/fstab", "etc/ld.so.conf.d/x.conf",
+     "etc/pam.d/login",
      "usr/bin/x.sh", "opt/app/main.py", "app/Makefile", "x.css", "x.sql", "etc/apt/sources.list",
      "root/.bashrc", "usr/lib/udev/rules.d/1.rules", "m.c", "app.js", "x.yml"],
 )  # fmt: skip
@@ -177,3 +178,13 @@ def test_an_order_is_never_another_content() -> None:
         assert _causes(a, b)
         place = chance.randrange(len(b) - 1)
         assert not _causes(a, b[:place] + ("7" if b[place] != "7" else "8") + b[place + 1 :])
+
+
+def test_the_last_entry_has_no_comma(tmp_path: Path) -> None:
+    a, b = (
+        b"(\n  'a' => 1,\n  'b' => 2,\n  'c' => 3\n)\n",
+        b"(\n  'c' => 3,\n  'a' => 1,\n  'b' => 2\n)\n",
+    )
+    assert _looked(tmp_path, a, b, "f").verified
+    assert not _looked(tmp_path, a, b.replace(b"2\n", b"2,\n"), "f").verified
+    assert not _looked(tmp_path, a, b.replace(b"=> 1", b"=> 3"), "f").verified
