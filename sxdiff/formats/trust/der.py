@@ -296,10 +296,9 @@ class Tree:
         at = (one.at, one.end - one.at)
         kind = f"{self.format}.{'value' if not part.name else part.name}"
         if part.whole or depth > DEEPEST or self._is_secret(one):
-            told = (
-                f"{self._algorithm(one) if part.whole else ''} {digest(self.raw[one.at : one.end])}"
-            )
-            yield Fact(kind, told.lstrip(), at, path, part.derived)
+            known = self._algorithm(one) if part.whole else ""
+            kept = f"{known} {digest(self.raw[one.at : one.end])}".lstrip()
+            yield Fact(kind, kept, at, path, part.derived)
         elif part.stream:
             yield Member(path, self.blob.part(*at), at)
         elif pair := self._attribute(one):
