@@ -62,7 +62,7 @@ _RESIDUE = re.compile(
     r"(?:^|/)(?:var/)?tmp/(?:[^/]+/)*?(?:"
     r"tmp\.[A-Za-z0-9]{10}|tmp[a-z0-9_]{8}|cc[A-Za-z0-9]{6}\.(?:s|o|res|ld|le|c|cdtor\.[co])"
     r"|(?:pip|npm|yarn|go-build|buildd?|rust[\w-]*|cargo-install|hsperfdata|apt|dpkg|mkinitramfs)"
-    r"[\w-]*?[-._]?(?=[^/]*[A-Z0-9])[A-Za-z0-9_]{6,10})(?:/[^\n]*)?$"
+    r"[\w-]*?[-._]?(?=[^/]*\d|[^/]*[A-Z][^/]*[A-Z])[A-Za-z0-9_]{6,10})(?:/[^\n]*)?$"
 )
 
 
