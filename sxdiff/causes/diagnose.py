@@ -1,12 +1,13 @@
 """Which causes explain a place: the fewest whose tokens, taken out, leave both sides equal."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from sxdiff.causes.catalogue import CAUSES, SUSPICIONS
-from sxdiff.causes.cause import Cause, Evidence, Site, Token
+from sxdiff.causes.cause import Cause, Evidence, Site, Token, Tokens
 from sxdiff.model import Claim
 
 LONGEST = 256 << 10
@@ -41,56 +42,73 @@ def diagnose(site: Site) -> Diagnosis | None:
     causes = [cause for cause in _causes_of(site.kind) if cause.may_show(site)]
     if not causes:
         return None
-    sides = [[list(cause.tokens(text)) for cause in causes] for text in (site.a, site.b)]
-    for cause, ours, theirs in zip(causes, *sides, strict=True):
+    told = _Told(site)
+    for cause in causes:
+        if not (ours := told.tokens(cause, 0)) or len(ours) != len(told.tokens(cause, 1)):
+            continue
         found = _explain(
             site,
             [_Found(cause, token) for token in ours],
-            [_Found(cause, token) for token in theirs],
+            [_Found(cause, token) for token in told.tokens(cause, 1)],
         )
         if found:
             return found
     some = [
-        number
-        for number, cause in enumerate(causes)
-        if cause.composes and sides[0][number] and sides[1][number]
+        cause
+        for cause in causes
+        if cause.composes and told.tokens(cause, 0) and told.tokens(cause, 1)
     ]
-    if len(some) < 2:
-        return None
-    return _together(site, causes, sides, some)
+    return _together(site, told, some) if len(some) > 1 else None
 
 
-def _together(
-    site: Site, causes: Sequence[Cause], sides: Sequence[Sequence[list[Token]]], some: list[int]
-) -> Diagnosis | None:
+class _Told:
+    """The tokens of both sides, found when they are asked for: several causes ask for the same."""
+
+    def __init__(self, site: Site) -> None:
+        self._texts = site.a, site.b
+        self._known: dict[tuple[Tokens, int], list[Token]] = {}
+
+    def tokens(self, cause: Cause, side: int) -> list[Token]:
+        key = cause.tokens, side
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = list(cause.tokens(self._texts[side]))
+        return known
+
+
+def _together(site: Site, told: _Told, some: list[Cause]) -> Diagnosis | None:
     """The explanation by several causes that needs the fewest."""
 
-    def explain(numbers: Iterable[int]) -> Diagnosis | None:
-        one, two = (_merged(causes, side, numbers) for side in sides)
-        return _explain(site, one, two)
+    def explain(causes: Sequence[Cause]) -> Diagnosis | None:
+        return _explain(site, _merged(told, 0, causes), _merged(told, 1, causes))
 
     found = explain(some)
     if found is None:
         return None
-    for number in reversed(some):  # the general ones come last and go first
-        fewer = [each for each in some if each != number]
+    used = {claim.cause for claim in found.claims}
+    some = [cause for cause in some if cause.id in used]
+    found = explain(some) or found
+    for cause in reversed(some):  # the general ones come last and go first
+        fewer = [each for each in some if each is not cause]
         if less := explain(fewer):
             some, found = fewer, less
     return found if len({claim.cause for claim in found.claims}) <= MOST_TOGETHER else None
 
 
-def _merged(
-    causes: Sequence[Cause], side: Sequence[list[Token]], numbers: Iterable[int]
-) -> list[_Found]:
+def _merged(told: _Told, side: int, causes: Sequence[Cause]) -> list[_Found]:
     """Tokens of several causes in order; of those that overlap, that of the earlier cause."""
+    starts: list[int] = []
     taken: list[_Found] = []
-    for number in sorted(numbers):
-        for token in side[number]:
-            if all(
-                token.end <= each.token.start or token.start >= each.token.end for each in taken
-            ):
-                taken.append(_Found(causes[number], token))
-    return sorted(taken, key=lambda found: found.token.start)
+    for cause in causes:
+        for token in told.tokens(cause, side):
+            place = bisect_left(starts, token.start)
+            if place < len(taken) and taken[place].token.start < token.end:
+                continue
+            if place and taken[place - 1].token.end > token.start:
+                continue
+            starts.insert(place, token.start)
+            taken.insert(place, _Found(cause, token))
+    return taken
 
 
 def _explain(site: Site, ours: Sequence[_Found], theirs: Sequence[_Found]) -> Diagnosis | None:
