@@ -323,10 +323,23 @@ def _joined(text: str, found: list[_Time]) -> Iterator[_Time]:
         number += 1
 
 
+def may_say(text: str) -> bool:
+    """Whether a text may say a time at all: it has a year or a clock."""
+    return _MAYBE.search(text) is not None
+
+
 def times(text: str) -> Iterator[Token]:
     """Times in any of the usual forms (RFC 3339, RFC 2822, asctime, date(1), ...)."""
-    if not _MAYBE.search(text):
-        return
+    yield from _times(text)
+
+
+@lru_cache(8)
+def _times(text: str) -> tuple[Token, ...]:
+    """The same; several causes look at one text."""
+    return tuple(_found(text)) if may_say(text) else ()
+
+
+def _found(text: str) -> Iterator[Token]:
     for one in _joined(text, _all(text)):
         moment = one.moment()
         if moment is not None:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from re import Pattern
 
 from sxdiff.causes.cause import Evidence, Judge, Token, Tokens
-from sxdiff.causes.moments import epoch_numbers, times
+from sxdiff.causes.moments import epoch_numbers, may_say, times
 
 __all__ = [
     "another_order",
@@ -155,7 +155,7 @@ def times_in(pattern: Pattern[str], tokens: Tokens = times) -> Tokens:
     says what they are. Where that is no time, there is no token."""
 
     def found_in(text: str) -> Iterator[Token]:
-        for found in pattern.finditer(text):
+        for found in pattern.finditer(text) if tokens is not times or may_say(text) else ():
             start, end = found.span("v")
             for token in tokens(found["v"]):
                 if token.start == 0 and token.end == end - start:
@@ -168,7 +168,7 @@ def times_behind(pattern: Pattern[str]) -> Tokens:
     """Times that start right behind a pattern's matches, none of them weak."""
 
     def found_in(text: str) -> Iterator[Token]:
-        ends = {found.end() for found in pattern.finditer(text)}
+        ends = {found.end() for found in pattern.finditer(text)} if may_say(text) else ()
         for token in times(text) if ends else ():
             if token.start in ends:
                 yield Token(token.start, token.end, token.value, token.form)
