@@ -380,6 +380,8 @@ class _Closer:
             )
             if here and there and here.derived and there.derived:
                 self._ledger.follow_facts(here, there, shifts)
+                if telling.resized(here, there) and not format_name.startswith(_PROGRAMS):
+                    self._ledger.repacked()
         nodes: list[Node] = []
         problems: list[Problem] = []
         rooted = False
@@ -387,7 +389,6 @@ class _Closer:
         follow = Consequences()
         equal: set[str] = set()
         unlike: set[tuple[str, str]] = set()
-        near = telling.Near()
         for left, right in paired.members:
             if left.name == right.name and telling.unpacked_from(left, right, paired.same_packed):
                 continue
@@ -686,6 +687,7 @@ def _shifted_by(found: Difference, shifts: Shifts) -> Difference:
     return replace(found, a=told[0], b=told[1])
 
 
+_PROGRAMS = ("elf", "pe", "macho")
 _FRAMES = ("elf.frame",)
 """Kinds of rows that follow from the code that they describe."""
 
@@ -704,7 +706,7 @@ def _are_unordered(left: Member, right: Member) -> bool:
 
 def _is_placed(kind: str) -> bool:
     """Whether consequences of this kind are about the places of parts of a program."""
-    program = kind.startswith(("elf.", "pe.", "macho."))
+    program = kind.startswith(tuple(f"{name}." for name in _PROGRAMS))
     return program and kind != "elf.strings" and follows_places(kind)
 
 

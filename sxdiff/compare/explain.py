@@ -93,6 +93,11 @@ class Explainer:
             if size > LONGEST or at < 0 or at + size > blob.size:
                 return None
             return blob.read(at, size).decode("utf-8", "surrogateescape")
-        if value.digest is not None or value.value is None:
+        if value.value is None or (value.digest is not None and not _is_proved(found.kind)):
             return None
         return value.value if isinstance(value.value, str) else str(value.value)
+
+
+def _is_proved(kind: str) -> bool:
+    """Whether the comparison has proved what a kind says, so that the value needs not be whole."""
+    return kind.endswith((".order", ".compression")) and kind not in _RAW

@@ -67,6 +67,12 @@ def _is_digest(fact: Fact) -> bool:
     return fact.derived and isinstance(told, str) and "sha256:" in told[:16]
 
 
+def resized(left: Fact, right: Fact) -> bool:
+    """Whether both stand for packed bytes, which are not as many on both sides."""
+    sizes = [fact.at[1] for fact in (left, right) if fact.at and "sha256:" in str(fact.value)]
+    return len(sizes) == 2 and sizes[0] != sizes[1]
+
+
 def repacked(
     a: Blob, b: Blob, paired: Pairing, equal: set[str], format_name: str, shifts: Shifts
 ) -> Iterator[Difference]:
@@ -80,11 +86,16 @@ def repacked(
     if not found:
         return
     told = []
-    for side in (0, 1):
+    sizes = [
+        sum(fact.at[1] for both in found if (fact := both[side]) and fact.at) for side in (0, 1)
+    ]
+    for side, blob in enumerate((a, b)):
         facts = [fact for both in found if (fact := both[side])]
         spans = [fact.at for fact in facts if fact.at] or [(0, 0)]
         start, end = min(at for at, _ in spans), max(map(sum, spans))
-        text = f"same content, packed into {sum(size for _, size in spans)} bytes"
+        text = f"same content, packed into {sizes[side]} bytes"
+        if sizes[0] == sizes[1]:  # two packings must not read as one
+            text += f", {digest_of(blob.part(start, end - start))}"
         if CONTENT not in equal:
             text += "".join(f"\n{fact.name}" for fact in facts[:MOST_NAMES])
         told.append(Value(text, (start + shifts[side], end - start)))
