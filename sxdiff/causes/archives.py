@@ -145,6 +145,24 @@ def _levels(a: str, b: str) -> bool:
     return {a, b} <= _GZIP_XFL
 
 
+def _two_headers(one: Token, two: Token) -> Evidence:
+    """Sizes that the headers of blocks have on one side, and what follows from them."""
+    if one.value and two.value:
+        return Evidence("", "")
+    a, b = ("stated" if token.value else "not stated" for token in (one, two))
+    return Evidence(a, b)
+
+
+def _two_packings(one: Token, two: Token) -> Evidence:
+    """How many bytes both contents take, or which setting differs."""
+    sizes = [_PACKED.match(token.value) for token in (one, two)]
+    a, b = (
+        found[1] if found else token.value for found, token in zip(sizes, (one, two), strict=True)
+    )
+    return Evidence("", "") if a == b or "sha256:" in a + b else Evidence(a, b)
+
+
+_PACKED = re.compile(r"same content, packed into (\d+ bytes)")
 _FLAGS = only(r"0x[0-9a-f]{1,4}", "flags")
 
 _XZ_FOLLOWS: Final = (
@@ -224,20 +242,21 @@ def _gem_date(text: str) -> Iterator[Token]:
 
 def _library_mode(text: str) -> Iterator[Token]:
     """A mode in a static library, or none."""
-    if text in ("", "0"):
-        yield Token(0, len(text), "", "mode")
-    for token in permissions(text):
-        yield Token(0, len(text), token.value, "mode")
+    if text in ("", "0") or any(permissions(text)):
+        yield Token(0, len(text), text, "mode")
 
 
 def _two_library_modes(one: Token, two: Token) -> Evidence | None:
-    if not one.value or not two.value:
+    """Modes under two umasks, with or without the type of file; or none on one side."""
+    if {one.value, two.value} & {"", "0"}:
         return Evidence(one.value or "none", two.value or "none")
-    if int(one.value, 8) >> 6 != int(two.value, 8) >> 6:
+    a, b = (int(token.value[-3:], 8) for token in (one, two))
+    if a == b:
+        return Evidence(one.value, two.value)
+    if a >> 6 != b >> 6:
         return None
-    if int(one.value, 8) == int(two.value, 8):
-        return Evidence("with the type of file", "without it")
-    return two_masks(one, two)
+    found = [next(permissions(token.value)) for token in (one, two)]
+    return two_masks(found[0], found[1])
 
 
 _HEADER_TIMES = re.compile(r"\bINSTALL(?:TIME|TID)=(?P<v>\d{9,10})(?=[,\]])")
@@ -323,7 +342,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="parallelism",
         kinds=("xz.block_packed_size", "xz.block_size", *_XZ_FOLLOWS[:3]),
         tokens=only(r"\d+|[0-9a-f]{4,8}|\d zeros?", empty=True),
-        judge=any_two,
+        judge=_two_headers,
         why="With several threads xz cuts the content into blocks and writes their sizes into the"
         " blocks' headers; with one it does not. The content is the same.",
         fixes=(Fix("xz -T1, or the same -T above 1 with a fixed --block-size on both sides"),),
@@ -347,9 +366,11 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         tokens=joined(
             only(r"\d+|as change_counter", "number"),
-            only(r"same content, packed into \d+ bytes(?:\ntables)?", "pages"),
+            only(
+                r"same content, packed into \d+ bytes(?:, sha256:[0-9a-f]+)?(?:\ntables)?", "pages"
+            ),
         ),
-        judge=any_two,
+        judge=_two_packings,
         why="SQLite counts its transactions, and leaves free pages behind; the rows are the same.",
         fixes=(
             Fix(
@@ -389,7 +410,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         tokens=joined(_FLAGS, whole("packing")),
         judge=one_of(
-            any_two, lambda a, b: not (a.startswith("0x") and not _bits(_LEVEL_BITS)(a, b))
+            _two_packings, lambda a, b: not a.startswith("0x") or _bits(_LEVEL_BITS)(a, b)
         ),
         why="Another level, program or version packed the stream; what it holds is the same, byte"
         " by byte.",

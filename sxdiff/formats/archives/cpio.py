@@ -5,6 +5,7 @@ Sources: cpio(5) of FreeBSD ("Old Binary Format", "Portable ASCII Format", "New 
 archives that follow each other.
 """
 
+import stat
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,6 +17,7 @@ TRAILER = "TRAILER!!!"
 LONGEST_NAME = 64 << 10
 """Longest name; Linux takes 4,096."""
 DERIVED = frozenset({"namesize", "filesize", "check"})
+DEVICES = ("dev", "devmajor", "devminor")
 NUMBERS = {
     kind: names.split()
     for kind, names in {
@@ -73,6 +75,7 @@ class Cpio:
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - reads spans only
         """Members up to the trailer; what follows it is a stream of its own."""
         met: dict[str, int] = {}
+        links: dict[tuple[int, ...], str] = {}
         at = 0
         while at < blob.size:
             header = _header(blob.read(at, 128), at)
@@ -86,7 +89,8 @@ class Cpio:
             yield Fact("cpio.format", header.dialect, (at, header.name_at - at), name)
             for kind, number in header.numbers.items():
                 span = (number.at, number.size)
-                yield Fact(f"cpio.{kind}", number.told, span, name, kind in DERIVED)
+                told = _linked(header, links, name) if kind == "ino" else number.told
+                yield Fact(f"cpio.{kind}", told, span, name, kind in DERIVED)
             said = bare if raw.endswith(b"\0") else f"{bare} without NUL"
             yield Fact("cpio.name", said, (header.name_at, size), name)
             yield from _padding(blob, header.name_at + size, header.data, name)
@@ -100,6 +104,17 @@ class Cpio:
             if bare == TRAILER:
                 break
         yield from _behind(blob, at)
+
+
+def _linked(header: Header, links: dict[tuple[int, ...], str], name: str) -> Scalar:
+    """The inode number; of a file with several names, also the first of them that came by."""
+    numbers = header.numbers
+    told = numbers["ino"].told
+    if numbers["nlink"].value < 2 or stat.S_ISDIR(numbers["mode"].value):
+        return told
+    place = tuple(numbers[key].value for key in ("ino", *DEVICES) if key in numbers)
+    first = links.setdefault(place, name)
+    return told if first == name else f"{told}, as {first}"
 
 
 def _header(head: bytes, at: int) -> Header:

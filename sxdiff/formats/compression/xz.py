@@ -192,6 +192,9 @@ def _block(blob: Blob, block: Span, check: int) -> Iterator[Fact]:
         filters.append(told)
     yield Fact("xz.filters", ", ".join(filters), (at + start, place - start))
     end = len(header) - 4
+    if place < end:
+        zeros = header[place:end].hex()
+        yield Fact("xz.block_padding", zeros, (at + place, end - place), derived=True)
     yield Fact("xz.block_crc", header[end:].hex(), (at + end, 4), derived=True)
     data = at + len(header), size - len(header) - check
     yield Fact("xz.block_data", digest_of(blob.part(*data)), data, derived=True)

@@ -5,6 +5,7 @@ library in memory, with everything but reading denied, untrusted schemas and bou
 """
 
 import sqlite3
+import struct
 from collections.abc import Iterator
 from functools import partial
 
@@ -32,6 +33,8 @@ MOST_ROWS = 900_000
 """Rows of one table."""
 LONGEST = 4096
 """Characters of one value of a row; of longer ones the digest is told."""
+INSTALLED = {1008: "INSTALLTIME", 1128: "INSTALLTID"}
+INT32 = 4
 DERIVED = True
 HEADER = Record(
     "sqlite",
@@ -86,7 +89,8 @@ class Sqlite:
         for fact in HEADER.facts(blob, 0):
             if fact.kind == "sqlite.version_valid_for" and fact.value == counter:
                 # as it is where the last writer was no older than 3.7.0: nothing of its own
-                yield Fact(fact.kind, "as change_counter", fact.at, derived=True)
+                follows = (fact.at,) if fact.at else ()
+                yield Fact(fact.kind, "as change_counter", fact.at, derived=True, follows=follows)
             else:
                 yield fact
         rest = (HEADER.size, blob.size - HEADER.size)
@@ -187,17 +191,41 @@ def _listing(blob: Blob, name: str, span: Span, most: int) -> Member:
     return Member(name, blob.part(*span), span, inside=Listing("sqlite.rows", line_rows))
 
 
+def _package(data: bytes) -> str | None:
+    """The header of a package as rpm's database has it (rpm 4.18, docs/manual/hregions.md): when
+    it was installed, and the digest of all else. None for anything else."""
+    if len(data) < 8:
+        return None
+    entries, size = struct.unpack(">II", data[:8])
+    store = 8 + 16 * entries
+    if not entries or len(data) != store + size:
+        return None
+    rest, told = bytearray(data), []
+    for tag, kind, offset, count in struct.iter_unpack(">IIII", data[8:store]):
+        if tag in INSTALLED and (kind, count) == (INT32, 1) and offset + 4 <= size:
+            at = store + offset
+            told.append(f"{INSTALLED[tag]}={int.from_bytes(data[at : at + 4], 'big')}")
+            rest[at : at + 4] = bytes(4)
+    if len(told) != len(INSTALLED):
+        return None
+    return f"[package of {len(data)} bytes, {', '.join(told)}, else {_digest(bytes(rest))}]"
+
+
 def _value(value: object) -> str:
     """A value as SQL writes it; of a long one its digest."""
     if isinstance(value, str):
         told = "'" + value.replace("'", "''") + "'"
     elif isinstance(value, bytes):
-        told = f"x'{value.hex()}'"
+        told = _package(value) or f"x'{value.hex()}'"
     else:
         told = "NULL" if value is None else repr(value)
     if len(told) <= LONGEST:
         return told
+    raw = told.encode("utf-8", "surrogateescape")
+    return f"[{len(raw)} characters, {_digest(raw)}]"
+
+
+def _digest(raw: bytes) -> str:
     import hashlib  # noqa: PLC0415 - long values are rare
 
-    raw = told.encode("utf-8", "surrogateescape")
-    return f"[{len(raw)} characters, sha256:{hashlib.sha256(raw).hexdigest()}]"
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
