@@ -25,6 +25,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     *oci.CAUSES,
     *metadata.CAUSES,
     *state.CAUSES,
+    *randomness.PINNED,
     *archives.CAUSES,
     *derived.CAUSES,
     *compilers.CAUSES,
