@@ -11,7 +11,7 @@ from sxdiff.image.graph import Image, Input, PlatformImage
 from sxdiff.image.oci import open_input, pair_images, select
 from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
-from sxdiff.work.diagnosis import Diagnosis, builders_of, explained
+from sxdiff.work.diagnosis import Diagnosis, builders_of, explained, said_by
 from sxdiff.work.directories import directories_equal
 from sxdiff.work.indexes import compare_indexes, identity
 from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
@@ -96,6 +96,7 @@ class _Run:
         self._rungs: list[str] = []
         self._platforms: list[dict[str, Any]] = []
         self._builders: set[str] = set()
+        self._said: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
     def report(self) -> Report:
         """Do everything; the finished report."""
@@ -257,9 +258,10 @@ class _Run:
 
     def _compare_platform(self, pair: PlatformPair, same: bool) -> None:
         a, b = pair.a, pair.b
-        for one in (a, b):
+        for said, one in zip(self._said, (a, b), strict=True):
             if one is not None and one.config is not None:
                 self._builders |= builders_of(one.config.raw)
+                said.update(said_by(one.config.raw))
         if a is None or b is None:
             side = "a" if b is None else "b"
             one = a or b
@@ -371,7 +373,7 @@ class _Run:
             met=equal_at != "nothing" and RUNGS.index(equal_at) <= RUNGS.index(require),
             platforms=self._platforms,
             files=asdict(counts),
-            diagnosis=Diagnosis(self._context.known, "\n".join(sorted(self._builders))),
+            diagnosis=Diagnosis(self._context.known, "\n".join(sorted(self._builders)), self._said),
         )
 
     def _default_rung(self) -> str:

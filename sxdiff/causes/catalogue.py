@@ -38,7 +38,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
 )
 """Of two that explain a place alike, the first one counts: special ones before general ones."""
 
-_BY_ID: Final = {one.id: one for one in CAUSES}
+_BY_ID: Final = {one.id: one for one in reversed(CAUSES)}
 
 
 def cause(name: str) -> Cause | None:

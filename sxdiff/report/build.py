@@ -403,27 +403,35 @@ class ReportBuilder:
         bytes_explained = bytes_unexplained = 0
         roots: list[tuple[bytes, int]] = []
         places: list[tuple[str, int]] = []
+        of: tuple[Route, str | None] = ((), None)
+        followers, followed = 0, set[str]()
         rank = 0
         for rank, row in enumerate(
             self._database.execute(
                 "SELECT key, number, kind, path, bytes, derived, explained, telling, "
-                "CASE WHEN explained THEN body END FROM difference ORDER BY key, number"
+                "CASE WHEN NOT derived THEN body END FROM difference ORDER BY key, number"
             ),
             1,
         ):
             key, number, kind, path, size, derived, explained, telling, body = row
+            where = route_of(key)
+            top = where[:1] if where[:1] in platforms else where[:2]
+            if (top, path) != of:
+                _credit(tallies, followers, followed)
+                of, followers, followed = (top, path), 0, set()
             if derived:
                 derived_count += 1
+                followers += path is not None
                 continue
             roots.append((key, rank))
-            causes = _causes(json.loads(body)) if explained else (UNEXPLAINED,)
+            stored = json.loads(body)
+            causes = _causes(stored) if explained else [UNEXPLAINED]
+            followed.update(causes)
             if explained:
                 explained_count += 1
                 bytes_explained += size
             else:
                 bytes_unexplained += size
-            where = route_of(key)
-            top = where[:1] if where[:1] in platforms else where[:2]
             platform = platforms.get(top)
             image = "" if platform is None else key_of(top).decode()
             for cause in causes:
@@ -436,6 +444,8 @@ class ReportBuilder:
                 of_kind = tally.kinds.get(kind)
                 if of_kind is None:
                     of_kind = tally.kinds[kind] = Tally(tally.number + len(tally.kinds) + 1)
+                if not explained and (suspect := _suspect(stored)):
+                    tally.suspects[suspect] = tally.suspects.get(suspect, 0) + 1
                 for one in (tally, of_kind):
                     one.differences += 1
                     one.size += size
@@ -450,6 +460,7 @@ class ReportBuilder:
                     of_kind.example_row = (key, number)
             if len(roots) >= _BATCH_ROWS:
                 self._store_ranks(roots, places)
+        _credit(tallies, followers, followed)
         self._store_ranks(roots, places)
         return tallies, {
             "differences": {
@@ -544,6 +555,19 @@ def _causes(stored: JsonObject) -> list[str]:
     return [*dict.fromkeys(claim[0] for claim in stored.get("claims", ()))]
 
 
+def _suspect(stored: JsonObject) -> str | None:
+    """What an unexplained difference looks like: what it claims does not stand then."""
+    claims = stored.get("claims", [])
+    found: str | None = claims[0][0] if claims else stored.get("suspect")
+    return found
+
+
+def _credit(tallies: dict[str, Tally], followers: int, causes: set[str]) -> None:
+    """The consequences in one file vanish with the causes of its roots."""
+    for cause in causes if followers else ():
+        tallies[cause].consequences += followers
+
+
 def _reader(read: Callable[[str], Iterator[str]], cause: str) -> Callable[[], Iterator[str]]:
     return lambda: read(cause)
 
@@ -557,9 +581,7 @@ def _entry(
     stored = json.loads(body)
     routes = tuple(map(tuple, stored.get("derived_from", ())))
     claims = stored.get("claims", [])
-    suspect = stored.get("suspect")
-    if claims and not explained and not stored.get("derived"):
-        suspect = claims[0][0]  # what it claims does not stand
+    suspect = None if explained or stored.get("derived") else _suspect(stored)
     return {
         "id": f"d{rank}",
         "where": [*route_of(key)],

@@ -34,8 +34,15 @@ class Diagnosis(Protocol):
         what they follow from where they are consequences."""
 
     def words(self, cause: str, producers: str) -> JsonObject:
-        """`title`, `family`, `fix`, `references` of a cause. The fix is for the `producers` of the
-        artefacts, as they name themselves."""
+        """`title`, `family`, `why`, `fix`, `references` of a cause. The fix is for the `producers`
+        of the artefacts, as they name themselves."""
+
+    def ties(self, bindings: list[Binding]) -> str:
+        """What the images say of the same values: that a time is that of their creation. Empty
+        where they say nothing."""
+
+    def proof(self, suspect: str) -> str:
+        """What would prove a suspicion."""
 
 
 _HEX = re.compile("[0-9a-f]+")
@@ -67,6 +74,10 @@ class Tally:
     example: int = 0
     telling: int = -1
     example_row: tuple[bytes, int] = (b"", 0)
+    consequences: int = 0
+    """What follows from others in the files of these differences."""
+    suspects: dict[str, int] = field(default_factory=dict)
+    """Differences by the cause that they look like."""
 
 
 def _evidence(bindings: list[Binding]) -> str:
@@ -101,7 +112,8 @@ def finding_of(
     if tally.files:
         evidence += f" in {tally.files:,} file{'s' * (tally.files != 1)}"
     if bindings:
-        evidence = f"{_evidence(bindings)}: {evidence}"
+        tied = diagnosis.ties(bindings) if diagnosis else ""
+        evidence = f"{_evidence(bindings)}{tied and f' ({tied})'}: {evidence}"
     return {
         "cause": cause,
         "title": "Differences that no known cause explains"
@@ -113,8 +125,18 @@ def finding_of(
         "differences": differences,
         "bytes": tally.size,
         "evidence": evidence,
+        "why": known.get("why", ""),
         "fix": known.get("fix", ""),
         "references": known.get("references", []),
+        "consequences": 0 if unexplained else tally.consequences,
+        "suspects": [
+            {
+                "cause": name,
+                "differences": count,
+                "proof": diagnosis.proof(name) if diagnosis else "",
+            }
+            for name, count in sorted(tally.suspects.items(), key=lambda item: (-item[1], item[0]))
+        ],
         "kinds": [
             {
                 "kind": kind,

@@ -3,6 +3,7 @@
 At most a screenful without `verbose`; with it the tree of all differences, streamed.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +15,10 @@ from sxdiff.wire import JsonObject
 SCREEN_LINES = 24
 _PLATFORMS_TOLD = 3
 _PROBLEMS_TOLD = 2
+_SUSPECTS_TOLD = 1
+_LINES_OF_CAUSES = 7
+"""Lines of the screen that are for causes, if there are any."""
+_FIX_LINES = 2
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
 
 
@@ -38,13 +43,20 @@ class _View:
         lines = [*self._head(), *self._counts()]
         problems = [*self._problems()]
         hint = [*self._hint()]
-        lines += self._kinds(SCREEN_LINES - len(lines) - len(problems) - len(hint))
+        room = SCREEN_LINES - len(lines) - len(problems) - len(hint)
+        causes = self._causes()
+        # what is unexplained comes first, but may not take all
+        kinds = self._kinds(room - min(_LINES_OF_CAUSES, 2 * len(causes) + 1))
+        lines += kinds
+        lines += self._fitting(causes, room - len(kinds))
         return lines + problems + hint
 
     def tree(self) -> Iterator[str]:
         yield from self._head()
         yield from self._counts()
         yield from self._kinds(None)
+        for block in self._causes():
+            yield from ("", *block)
         yield from self._problems()
         shown: list[str] = []
         for number, difference in enumerate(self._report.differences()):
@@ -112,17 +124,23 @@ class _View:
         if summary["bytes"]["differing"]:
             told.append(words.size(summary["bytes"]["differing"]))
         yield self._cut(", ".join(told))
+        if would := words.counterfactual(self._header):
+            yield self._cut(would)
 
     def _kinds(self, room: int | None) -> list[str]:
         """The findings: each kind with its count and one example, as many as have room."""
-        entries = [(one, kind) for one in self._header["findings"] for kind in one["kinds"]]
+        unexplained = [one for one in self._header["findings"] if not one["confirmed"]]
+        entries = [(one, kind) for one in unexplained for kind in one["kinds"]]
         if not entries:
             return []
-        blocks = [self._kind(finding, kind) for finding, kind in entries[:SCREEN_LINES]]
+        blocks = [self._kind(kind) for _, kind in entries[:SCREEN_LINES]]
+        looks = [line for finding in unexplained for line in self._suspects(finding)]
         if room is None:
-            return ["", *(line for finding, kind in entries for line in self._kind(finding, kind))]
+            told = (line for _, kind in entries for line in self._kind(kind))
+            return ["", *told, *looks]
+        room -= len(looks)
         if sum(map(len, blocks)) + len(blocks) <= room and len(blocks) == len(entries):
-            return [line for block in blocks for line in ["", *block]]
+            return [line for block in blocks for line in ["", *block]] + looks
         lines = [""]
         for index, block in enumerate(blocks):
             # the last line of the room tells what is left out, if anything is
@@ -132,9 +150,66 @@ class _View:
                 lines.append(self._cut(escape(f"and {more}: {', '.join(rest)}"), end=True))
                 break
             lines += block
+        return lines + looks
+
+    def _suspects(self, finding: JsonObject) -> Iterator[str]:
+        """What unexplained differences look like, and what would show it."""
+        suspects = finding.get("suspects", [])
+        for one in suspects if self._verbose else suspects[:_SUSPECTS_TOLD]:
+            some = "1 looks" if one["differences"] == 1 else f"{one['differences']:,} look"
+            line = escape(f"  {some} like {one['cause']}; to see: {one['proof']}")
+            yield line if self._verbose else self._cut(line, end=True)
+
+    def _causes(self) -> list[list[str]]:
+        """A block for each confirmed cause: how often and what varied, an example, the fix."""
+        return [self._cause(one) for one in self._header["findings"] if one["confirmed"]]
+
+    def _cause(self, finding: JsonObject) -> list[str]:
+        head = self._paint(escape(finding["title"]), _BOLD, _GREEN)
+        name = self._paint(f" [{escape(finding['cause'])}]", _DIM)
+        lines = [f"{head}{name}"]
+        evidence = finding["evidence"]
+        if vanish := finding.get("consequences"):
+            evidence += f"; {words.count(vanish, 'consequence')} with it"
+        lines.append(self._cut("  " + escape(evidence)))
+        kind = max(finding["kinds"], key=lambda one: one["files"])
+        example = self._report.examples[kind["example"]]
+        lines.append(self._cut(f"  in {escape(words.place(example, self._header))}"))
+        if self._verbose:
+            lines += self._wrapped("  why: ", finding.get("why", ""), None)
+        lines += self._wrapped("  fix: ", finding["fix"], None if self._verbose else _FIX_LINES)
+        if self._verbose:
+            lines += [f"  see: {escape(one)}" for one in finding["references"]]
         return lines
 
-    def _kind(self, finding: JsonObject, kind: JsonObject) -> list[str]:
+    def _wrapped(self, label: str, text: str, most: int | None) -> list[str]:
+        """A sentence over several lines, at most so many."""
+        if not text:
+            return []
+        width = max(24, self._width - len(label))
+        lines = textwrap.wrap(escape(text), width, max_lines=most, placeholder=" …")
+        return [(label if n == 0 else " " * len(label)) + line for n, line in enumerate(lines)]
+
+    def _fitting(self, blocks: list[list[str]], room: int) -> list[str]:
+        """The blocks where they have room, else two lines of each, as many as have room."""
+        if sum(map(len, blocks)) + len(blocks) <= room:
+            return [line for block in blocks for line in ["", *block]]
+        out: list[str] = [""] if blocks else []
+        causes = [one for one in self._header["findings"] if one["confirmed"]]
+        for number, finding in enumerate(causes):
+            last = number + 1 == len(causes)
+            if len(out) + 2 > room - (not last):
+                names = [one["cause"] for one in causes[number:]]
+                more = words.count(len(names), "more cause")
+                out.append(self._cut(escape(f"and {more}: {', '.join(names)}"), end=True))
+                break
+            title = finding["title"]
+            said = _cut_end(escape(f": {finding['evidence']}"), self._width - _columns(title))
+            out.append(self._paint(escape(title), _BOLD, _GREEN) + said)
+            out += self._wrapped("  fix: ", finding["fix"], 1)
+        return out
+
+    def _kind(self, kind: JsonObject) -> list[str]:
         example = self._report.examples[kind["example"]]
         plain = f"{kind['kind']} "
         painted = f"{self._paint(escape(kind['kind']), _BOLD)} "
@@ -147,9 +222,6 @@ class _View:
                 counted += f"in {kind['files']:,} files "
             counted = f"{counted.rstrip()}, as "
             plain, painted = plain + counted, painted + counted
-        if finding["confirmed"]:
-            plain += f"[{finding['cause']}] "
-            painted += f"[{escape(finding['cause'])}] "
         told = escape(words.place(example, self._header))
         told = _cut_middle(told, max(24, self._width - len(plain) - 3))
         return [f"{painted}in {told}", *self._sides(example, "  ", brief=True)]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from sxdiff.model import RUNGS
 from sxdiff.wire import JsonObject
 
 STEP: Final = " › "  # noqa: RUF001 - the mark between two steps of a route, on purpose not ">"
@@ -56,6 +57,20 @@ def meaning(header: JsonObject) -> str:
         verb = "is" if len(alone) == 1 else "are"
         return f"{count(len(alone), noun)} {verb} on one side only."
     return _DIFFERS[header["equal_at"]]
+
+
+def counterfactual(header: JsonObject) -> str:
+    """How equal the images would be without what is explained; empty where that is nothing new."""
+    would = header["summary"].get("counterfactual")
+    explained = header["summary"]["differences"]["explained"]
+    if (
+        not would
+        or not explained
+        or RUNGS.index(would["equal_at"]) >= RUNGS.index(header["equal_at"])
+    ):
+        return ""
+    seen = "verified byte by byte" if would["verified"] else "not verified byte by byte"
+    return f"Without what is explained: equal at {would['equal_at']}, {seen}."
 
 
 def platform_name(platform: JsonObject) -> str:

@@ -1,15 +1,18 @@
 """What only the whole of both images can say of a claim: one binding of paths and names, times
 that agree with others, digests of files that differ."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sxdiff.causes.catalogue import SUSPICIONS
 from sxdiff.causes.catalogue import cause as cause_of
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose, suspect
+from sxdiff.causes.tokens import time_field, times
 from sxdiff.compare.digests import LOOKUP, Known
 from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
@@ -58,6 +61,10 @@ def _said(value: Value | None) -> str | None:
 _BUILDERS = re.compile(rb"(?i)buildkit|buildah|podman|kaniko|umoci|apko|bazel|nix2container")
 
 
+MOST_TIED = 64
+"""Pairs of values that are looked for in what the images say of themselves."""
+
+
 def builders_of(config: bytes) -> set[str]:
     """What an image config says of the tools that built the image, in its labels and history."""
     return {found.decode().lower() for found in _BUILDERS.findall(config)}
@@ -66,12 +73,19 @@ def builders_of(config: bytes) -> set[str]:
 class Diagnosis:
     """Which claims stand in the light of all others.
 
-    `known` has the digests of files that differ; `builders` names what built the images.
+    `known` has the digests of files that differ; `builders` names what built the images; `said`
+    has values that the images of each side say of themselves, and what they call them.
     """
 
-    def __init__(self, known: Known, builders: str) -> None:
+    def __init__(
+        self,
+        known: Known,
+        builders: str,
+        said: "tuple[Mapping[str, str], Mapping[str, str]]" = ({}, {}),
+    ) -> None:
         self._known = known
         self._builders = builders
+        self._said = said
 
     def judged(self, bindings: list[Binding]) -> Iterator[tuple[Binding, Route | None]]:
         """Bindings that do not stand (None), or that follow from another file (its route)."""
@@ -91,9 +105,56 @@ class Diagnosis:
         return {
             "title": known.title,
             "family": known.family,
+            "why": known.why,
             "fix": known.fix_for(f"{producers}\n{self._builders}"),
             "references": [*known.references],
         }
+
+    def ties(self, bindings: list[Binding]) -> str:
+        """Which of the values that varied the images say of themselves, and as what."""
+        found: dict[str, None] = {}
+        for binding in bindings[:MOST_TIED]:
+            for side, value in enumerate((binding.a, binding.b)):
+                if name := self._said[side].get(value):
+                    found[f"{'ab'[side]} is {name}"] = None
+        return ", ".join(found)
+
+    def proof(self, suspect: str) -> str:
+        """What would prove that a difference is what it looks like."""
+        for suspicion in SUSPICIONS:
+            if suspicion.id == suspect:
+                return suspicion.proof
+        known = cause_of(suspect)
+        if known is None:
+            return ""
+        if known.bound:
+            return "the same change in other files, or the build in another place once more"
+        return "the same values elsewhere in the images, or the build at another time once more"
+
+
+def said_by(config: bytes) -> dict[str, str]:
+    """Values that an image config says of its build: times as evidence writes them, paths."""
+    try:
+        document = json.loads(config)
+        inner = document.get("config") or {}
+        labels: Mapping[str, object] = inner.get("Labels") or {}
+        variables = [str(one).partition("=") for one in inner.get("Env") or ()]
+    except (ValueError, AttributeError, TypeError):
+        return {}  # no config of an image: told elsewhere
+    out: dict[str, str] = {}
+    for name, value in [
+        *((f"label {key}", value) for key, value in sorted(labels.items())),
+        *((f"the variable {key}", value) for key, _, value in variables),
+        ("the image's time of creation", document.get("created")),
+    ]:
+        for token in (*times(str(value)), *time_field(str(value))):
+            moment = _moment(token.value)
+            if moment:
+                out[moment.strftime("%Y-%m-%d %H:%M:%S")] = name
+    directory = inner.get("WorkingDir")
+    if isinstance(directory, str) and len(directory) > 1:
+        out[directory.rstrip("/")] = "the image's WorkingDir"
+    return out
 
 
 class _Anchors:
