@@ -14,6 +14,7 @@ from sxdiff.causes.tokens import (
     permutation,
     seconds,
     time_field,
+    times,
     two_times,
     whole,
 )
@@ -113,6 +114,26 @@ def store_time(text: str) -> Iterator[Token]:
         yield from (
             Token(0, len(text), token.value, "milliseconds") for token in time_field(found["v"])
         )
+
+
+def pax_time(text: str) -> Iterator[Token]:
+    """The record of a time, told where it is not in its shortest form: `mtime=1768039200.0`."""
+    found = re.fullmatch(r"mtime=(\d{1,12})(?:\.\d{1,20})?", text)
+    moment = seconds(int(found[1])) if found else None
+    if moment:
+        yield Token(0, len(text), moment, "record")
+
+
+_BUILDER = re.compile(r"\((?P<v>[\w.+-]{1,64}@[\w.-]{1,253})\)")
+
+
+def _banner(text: str) -> Iterator[Token]:
+    """Who built a kernel and where, and when."""
+    yield from joined(matches(_BUILDER, "builder"), times)(text)
+
+
+def _two_banners(one: Token, two: Token) -> Evidence | None:
+    return any_two(one, two) if one.form == "builder" else two_times(one, two)
 
 
 _MEMBERS: Final = ("tar", "zip", "cpio", "cab", "lha", "rar", "sevenzip", "xar")
@@ -941,5 +962,67 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "22222222-2222-2222-2222-222222222222",
         ),
         near_miss=NearMiss("ext.superblock.blocks", "0x11111111", "0x22222222"),
+    ),
+    Cause(
+        id="tar-mtime",
+        title="Modification times of tar members",
+        family="time",
+        kinds=("tar.pax",),
+        tokens=pax_time,
+        judge=two_times,
+        why="tar keeps the modification time of every file; files that the build writes get the"
+        " clock's time.",
+        fixes=(
+            Fix(
+                "tar --sort=name --mtime=@$SOURCE_DATE_EPOCH --clamp-mtime; for Python sdists"
+                " SOURCE_DATE_EPOCH, where the build backend honours it"
+            ),
+        ),
+        references=(_ARCHIVES,),
+        example=NearMiss("tar.pax", "mtime=1768039200.0", "mtime=1773578096.0"),
+        near_miss=NearMiss("tar.pax", "size=1768039200", "size=1773578096"),
+    ),
+    Cause(
+        id="kernel-banner",
+        title="Who built a kernel, where and when",
+        family="env",
+        kinds=("vmlinuz.version_text",),
+        tokens=_banner,
+        judge=_two_banners,
+        why="The kernel's build writes user, host and time into its version.",
+        fixes=(Fix("set KBUILD_BUILD_USER, KBUILD_BUILD_HOST and KBUILD_BUILD_TIMESTAMP"),),
+        references=("https://docs.kernel.org/kbuild/reproducible-builds.html",),
+        example=NearMiss(
+            "vmlinuz.version_text",
+            "6.1.0 (builder@a) #1 SMP 2023-11-14",
+            "6.1.0 (builder@b) #1 SMP 2023-11-14",
+        ),
+        near_miss=NearMiss(
+            "vmlinuz.version_text",
+            "6.1.0 (builder@a) #1 SMP 2023-11-14",
+            "6.1.1 (builder@b) #1 SMP 2023-11-14",
+        ),
+    ),
+    Cause(
+        id="filesystem-stat-capture",
+        title="Identity of a Berkeley DB file",
+        family="fs-metadata",
+        kinds=("berkeley_db.uid",),
+        tokens=only(r"[0-9a-f]{40}", "uid"),
+        judge=any_two,
+        why="Berkeley DB gives each file an identity made of its inode and device number, the time"
+        " and the process.",
+        fixes=(Fix("db_load -r fileid FILE sets it anew; make the database at the first start"),),
+        references=(_INPUTS,),
+        example=NearMiss(
+            "berkeley_db.uid",
+            "e129060000fe0000cd7218583705000000000000",
+            "d129060000fe0000f5a138823a05000000000000",
+        ),
+        near_miss=NearMiss(
+            "berkeley_db.lsn",
+            "e129060000fe0000cd7218583705000000000000",
+            "d129060000fe0000f5a138823a05000000000000",
+        ),
     ),
 )

@@ -196,8 +196,9 @@ def _padding(blob: Blob, at: int, end: int, name: str) -> Iterator[Fact]:
     if at < end:
         data = blob.part(at, end - at).read()
         zeros = not any(data)
-        told = "zeros" if zeros else data.hex()
-        yield Fact("cpio.padding", told, (at, end - at), name, derived=zeros)
+        told, span = "zeros" if zeros else data.hex(), (at, end - at)
+        follows = (span,) if zeros else ()
+        yield Fact("cpio.padding", told, span, name, derived=zeros, follows=follows)
 
 
 def _behind(blob: Blob, start: int) -> Iterator[Fact | Member]:

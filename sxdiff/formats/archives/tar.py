@@ -72,9 +72,11 @@ class Tar:
             at = sum(found.data)
             padding = min(-at % BLOCK, blob.size - at)
             if padding:
-                data = blob.read(at, padding)
-                said = data.hex() if any(data) else "zeros"
-                yield Fact("tar.padding", said, (at, padding), name, derived=not any(data))
+                data, span = blob.read(at, padding), (at, padding)
+                if any(data):
+                    yield Fact("tar.padding", data.hex(), span, name)
+                else:
+                    yield Fact("tar.padding", "zeros", span, name, derived=True, follows=(span,))
             at += padding
         yield from _end(blob, at)
 

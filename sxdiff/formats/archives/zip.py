@@ -32,6 +32,7 @@ END64_MAGIC, LOCATOR_MAGIC, SIGNATURE_MAGIC = b"PK\x06\x06", b"PK\x06\x07", b"PK
 SAME = "as in the central directory"
 LAID_OUT = "as laid out"
 END_SIZE, LONGEST_COMMENT = 22, 0xFFFF
+LONGEST_LINE = 512
 UNPACKING_MEMORY = 256 << 20
 """Memory that LZMA or Zstandard may ask for: more than any archiver's window."""
 ENCRYPTED, DESCRIPTOR = 1, 8
@@ -228,8 +229,10 @@ class Zip:
     name = "zip"
 
     def recognises(self, head: bytes) -> bool:
-        """A local header of known version first, or an archive without any entry."""
+        """A local header of known version first, or an archive without any entry; also behind a
+        line that says what runs it (PEP 441)."""
         head = head.removeprefix(SPLIT_MAGIC)
+        head = head[_script(head) :]
         if head.startswith(END_MAGIC):
             return len(head) >= END_SIZE and not any(head[4:12])
         return len(head) >= 30 and head.startswith(LOCAL_MAGIC) and head[4] < 100
@@ -239,6 +242,8 @@ class Zip:
         directory = _directory(blob)
         if blob.read(0, 4) == SPLIT_MAGIC:
             yield Fact("zip.split", SPLIT_MAGIC.hex(), (0, 4))
+        if script := _script(blob.read(0, LONGEST_LINE)):
+            yield Fact("zip.interpreter", text_of(blob.read(0, script - 1)), (0, script))
         entries = list(_entries(blob, directory))
         signing = _signing_block(blob, directory)
         places = _places(entries, signing[0] if signing else directory.at)
@@ -250,6 +255,12 @@ class Zip:
         if signing:
             yield from _signing_parts(blob, signing)
         yield from _end(blob, directory, entries)
+
+
+def _script(head: bytes) -> int:
+    """Bytes of a first line `#!...` in front of an archive."""
+    end = head.find(b"\n", 0, LONGEST_LINE) + 1
+    return end if head.startswith(b"#!") and head.startswith(LOCAL_MAGIC, end) else 0
 
 
 def _directory(blob: Blob) -> Directory:
