@@ -23,3 +23,12 @@ def crc32_of(blob: Blob, start: int = 0) -> int:
     for at in range(0, blob.size, CHUNK):
         crc = zlib_ng.crc32(blob.read(at, CHUNK), crc)
     return crc
+
+
+def crc32c(data: bytes, crc: int = 0xFFFFFFFF) -> int:
+    """CRC-32C (Castagnoli) of a few bytes, without the last inversion: as file systems store it."""
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc

@@ -5,12 +5,13 @@ numbers of tags; LSB 5.0 core, chapter 25 "Package Format" for the lead and the 
 All numbers are big-endian.
 """
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sxdiff.formats.digest import digest_of
+from sxdiff.formats.digest import CHUNK, digest_of
 from sxdiff.formats.record import Field, Record, hexadecimal, named, utc
 from sxdiff.model import (
     Blob,
@@ -80,6 +81,9 @@ DERIVED = frozenset(
     "HEADERSIGNATURES HEADERIMMUTABLE HEADERREGIONS".split()
 )
 """What rpmbuild takes from the payload, whose own headers say the same, or counts and sums up."""
+DIGESTS = {"MD5": "md5", "SIGMD5": "md5", "SHA1HEADER": "sha1", "SHA256HEADER": "sha256"}
+"""Digests of the signature header: MD5 is of header and payload, the others of the header."""
+MOST_DIGESTED = 64 << 20
 ARRAYS = tuple(
     "FILE LONGFILE DIR REQUIRE PROVIDE CONFLICT OBSOLETE RECOMMEND SUGGEST SUPPLEMENT ENHANCE "  # noqa: SIM905
     "CHANGELOG TRIGGER TRANSFILETRIGGER ORDER DEPENDS BUILDREQUIRES".split()
@@ -215,7 +219,7 @@ class Rpm:
                 blob.part(at, size),
                 (at, size),
                 "rpm.header",
-                inside=Inside("rpm", partial(_header, signature=signature)),
+                inside=Inside("rpm", partial(_header, signature=signature, package=blob)),
             )
             at += size
             if signature and at % 8:
@@ -236,7 +240,33 @@ def _header_size(blob: Blob, at: int) -> int:
     return INTRO.size + int(entries) * ENTRY.size + int(store)
 
 
-def _header(blob: Blob, *, signature: bool) -> Iterator[Fact | Member]:
+def _is_right(package: Blob, tag: Tag, value: Scalar) -> bool:
+    """Whether a tag of the signature header says what the package bears out. Of signatures, and
+    of digests of what is packed, nothing is said."""
+    at = LEAD.size
+    at += _header_size(package, at)
+    at += -at % 8
+    if tag.name in ("SIZE", "SIGSIZE", "LONGSIGSIZE"):
+        return bool(value == package.size - at)
+    size = package.size - at if tag.name in ("MD5", "SIGMD5") else _header_size(package, at)
+    algorithm = DIGESTS.get(tag.name)
+    if algorithm is None or size > MOST_DIGESTED:
+        return True
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for place in range(at, at + size, CHUNK):
+        digest.update(package.read(place, min(CHUNK, at + size - place)))
+    return bool(value == digest.hexdigest())
+
+
+def _is_region(tag: Tag, data: bytes) -> bool:
+    """Whether a region's last entry says that the region holds all entries up to it."""
+    if len(data) != 16:
+        return False
+    number, kind, offset, count = struct.unpack(">IIiI", data)
+    return bool((number, kind, count, offset % 16) == (tag.number, BINARY, 16, 0))
+
+
+def _header(blob: Blob, *, signature: bool, package: Blob) -> Iterator[Fact | Member]:
     """Each tag: how it is stored, and what it says."""
     if _header_size(blob, 0) != blob.size:
         raise FormatError("header of another size", 0)
@@ -247,6 +277,10 @@ def _header(blob: Blob, *, signature: bool) -> Iterator[Fact | Member]:
     paths = partial(_paths, blob, tags)
     for tag in tags:
         derived = signature or tag.name in DERIVED
+        if tag.name == "RESERVEDSPACE":
+            derived = not any(blob.read(tag.start, tag.size))
+        elif tag.number in REGIONS:
+            derived = _is_region(tag, blob.read(tag.start, tag.size))
         yield Fact("rpm.type", TYPES.get(tag.type, tag.type), (tag.at, 8), tag.name)
         offset = "as laid out" if tag.laid_out else tag.offset
         yield Fact("rpm.offset", offset, (tag.at + 8, 4), tag.name, derived=True)
@@ -269,7 +303,8 @@ def _header(blob: Blob, *, signature: bool) -> Iterator[Fact | Member]:
         value = _scalar(blob, tag)
         if tag.name == "COOKIE" and value == f"{known.get('BUILDHOST')} {_seconds(blob, tags)}":
             value = "BUILDHOST and BUILDTIME"
-        yield Fact(kind, value, span, tag.name, derived)
+        right = partial(_is_right, package, tag, value) if signature else None
+        yield Fact(kind, value, span, tag.name, derived, check=right)
 
 
 def _seconds(blob: Blob, tags: Sequence[Tag]) -> int | None:

@@ -3,6 +3,8 @@
 Source: lzip 1.23 manual, "File format".
 """
 
+import struct
+import zlib
 from collections.abc import Iterator
 from functools import partial
 
@@ -57,7 +59,8 @@ class Lzip:
             for kind, width in (("lzip.crc32", 4), ("lzip.size", 8), ("lzip.member_size", 8)):
                 value = int.from_bytes(blob.read(place, width), "little")
                 told = f"{value:08x}" if kind == "lzip.crc32" else str(value)
-                yield Fact(kind, told, (place, width), derived=True)
+                right = partial(_trailer_holds, blob, (at, size), kind, limits)
+                yield Fact(kind, told, (place, width), derived=True, check=right)
                 place += width
         yield from trailing(blob, sum(members[-1]), "lzip.trailing")
 
@@ -105,6 +108,23 @@ def _decoder(coded: int) -> Decoder:
         raise LimitError(f"dictionary of {size} bytes")
     lzma1 = {"id": lzma.FILTER_LZMA1, "dict_size": max(size, 4096), "lc": 3, "lp": 0, "pb": 2}
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1])
+
+
+def _trailer_holds(blob: Blob, member: Span, kind: str, limits: Limits) -> bool:
+    """Whether the trailer says CRC, size and packed size of the member's content."""
+    at, size = member
+    crc, length, packed = struct.unpack("<IQQ", blob.read(at + size - TRAILER, TRAILER))
+    if kind == "lzip.member_size":
+        return bool(packed == size)
+    found = total = 0
+    try:
+        for chunk in _content(blob, [member], limits):
+            found, total = zlib.crc32(chunk, found), total + len(chunk)
+    except LimitError:
+        return True
+    except FormatError:
+        return False
+    return bool(found == crc) if kind == "lzip.crc32" else bool(total == length)
 
 
 def _content(blob: Blob, members: list[Span], limits: Limits) -> Iterator[bytes]:

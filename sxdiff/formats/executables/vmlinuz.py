@@ -7,6 +7,7 @@ Fields", "The Image Checksum"). Where it has an EFI stub it is a portable execut
 from collections.abc import Iterator
 
 from sxdiff.formats.compression.gzip import MAGIC as GZIP
+from sxdiff.formats.digest import crc32_of
 from sxdiff.formats.executables.pe import COFF, DOS, OPTIONALS
 from sxdiff.formats.record import Field, Record, hexadecimal
 from sxdiff.model import Blob, Fact, FormatError, Inside, Limits, Member, text_of
@@ -114,7 +115,9 @@ class Vmlinuz:
         if at + 4 <= end <= blob.size:
             yield _code(blob, "code behind the payload", at, end - 4)
             crc = int.from_bytes(blob.read(end - 4, 4), "little")
-            yield Fact("vmlinuz.crc32", f"{crc:08x}", (end - 4, 4), derived=True)
+            # of all before it, without the last step
+            right = crc32_of(blob.part(0, end - 4)) ^ 0xFFFFFFFF == crc
+            yield Fact("vmlinuz.crc32", f"{crc:08x}", (end - 4, 4), derived=right)
             at = end
         yield _code(blob, "trailing", at, blob.size)
 

@@ -5,10 +5,13 @@ block pointers).
 """
 
 import stat
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
+from sxdiff.formats.digest import crc32_of
 from sxdiff.formats.filesystems.packed import of_zlib
 from sxdiff.formats.filesystems.tree import (
     Cursor,
@@ -93,8 +96,24 @@ def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
     if found is None:
         raise FormatError("no superblock", 0)
     start, order = found
-    yield from SUPERBLOCKS[order].facts(blob, start)
+    for fact in SUPERBLOCKS[order].facts(blob, start):
+        wrong = fact.kind == "cramfs.superblock.crc" and not _is_sound(blob, start, order)
+        yield replace(fact, derived=False) if wrong else fact
     yield from _Image(blob, limits, start, order).tree()
+
+
+def _is_sound(blob: Blob, start: int, order: Order) -> bool:
+    """Whether the CRC is that of the image with zeros in its place."""
+    head = blob.part(start, SUPERBLOCK).read()
+    size = int.from_bytes(head[4:8], order)
+    crc = zlib.crc32(head[:32] + bytes(4) + head[36:])
+    rest = [length - SUPERBLOCK for length in (size, size - start) if length > SUPERBLOCK]
+    known = [
+        crc32_of(blob.part(start + SUPERBLOCK, length), crc)
+        for length in rest
+        if start + SUPERBLOCK + length <= blob.size
+    ]
+    return int.from_bytes(head[32:36], order) in known
 
 
 def _found(head: bytes) -> tuple[int, Order] | None:

@@ -7,9 +7,11 @@ block, inodes, extended attributes, chunks, directory entries).
 import stat
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from sxdiff.formats.digest import crc32c
 from sxdiff.formats.filesystems.tree import (
     Cursor,
     Metadata,
@@ -64,6 +66,7 @@ SUPERBLOCK = Record(
         Field("rest", "38s", hexadecimal),
     ),
 )
+CHECKSUM = "erofs.superblock.checksum"
 PLAIN, PACKED_FULL, INLINE, PACKED_COMPACT, CHUNKS = range(5)
 LAYOUTS = ("plain", "packed", "inline", "packed, compact", "chunks")
 CHUNK_INDEXES = 0x20
@@ -112,8 +115,21 @@ class Erofs:
 
 def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
     """Superblock, then the tree in the order of its directories."""
-    yield from SUPERBLOCK.facts(blob, START)
-    yield from _Image(blob, limits).tree()
+    image = _Image(blob, limits)
+    sound = _is_sound(blob, image.block)
+    for fact in SUPERBLOCK.facts(blob, START):
+        yield fact if sound or fact.kind != CHECKSUM else replace(fact, derived=False)
+    yield from image.tree()
+
+
+def _is_sound(blob: Blob, block: int) -> bool:
+    """Whether the checksum is that of the superblock and what follows it up to the block's end."""
+    size = block - START if block > START else block
+    raw = blob.read(START, size)
+    found = int.from_bytes(raw[4:8], "little")
+    if not raw[8] & 1:
+        return found == 0
+    return crc32c(raw[:4] + bytes(4) + raw[8:]) == found
 
 
 class _Image:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from sxdiff.formats.digest import crc32c
 from sxdiff.formats.filesystems.tree import (
     Cursor,
     Metadata,
@@ -40,6 +41,8 @@ from sxdiff.model import (
 
 START, SIZE = 1024, 1024
 MAGIC = 0xEF53
+METADATA_SUMS = 0x400
+"""Read-only feature: a checksum in each structure."""
 
 
 SUPERBLOCK = Record(
@@ -278,7 +281,13 @@ class Ext:
 
 def _parts(limits: Limits, blob: Blob) -> Iterator[Fact | Member]:
     """Superblock, tables, then the tree in the order of its directories, then the rest."""
-    yield from SUPERBLOCK.facts(blob, START)
+    raw = blob.read(START, SIZE)
+    # zero where the file system has none
+    summed = int(SUPERBLOCK.number(blob, START, "read_only_features")) & METADATA_SUMS
+    sound = int.from_bytes(raw[-4:], "little") == (crc32c(raw[:-4]) if summed else 0)
+    for fact in SUPERBLOCK.facts(blob, START):
+        wrong = fact.kind == "ext.superblock.checksum" and not sound
+        yield replace(fact, derived=False) if wrong else fact
     image = _Image(blob, limits)
     yield from image.tables()
     yield from image.tree()
