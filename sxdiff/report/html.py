@@ -51,6 +51,7 @@ def chunks(report: Report, *, limit: int = DIFFERENCES_TOLD) -> Iterator[str]:
         style_digest=f"sha256-{digest}",
         verdict=words.verdict(header),
         meaning=words.meaning(header),
+        counterfactual=words.counterfactual(header),
         names=[*map(words.platform_name, header["platforms"])],
         count=words.count,
         findings=[_finding(report, one) for one in header["findings"]],
@@ -161,7 +162,9 @@ def _finding(report: Report, finding: JsonObject) -> JsonObject:
         alike = example.get("count", 1)  # not in reports of before 0.2
         place = words.place(example, report.header)
         kinds.append({**kind, "alike": alike, "place": place, "leaf": leaf(example)})
-    return {**finding, "kinds": kinds}
+    # reports of before 0.2 do not know these
+    later = {"why": "", "consequences": 0, "suspects": []}
+    return {**later, **finding, "kinds": kinds}
 
 
 def _cut(text: str) -> str:
