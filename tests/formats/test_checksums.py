@@ -8,7 +8,7 @@ import pytest
 from sxdiff.compare.closer import look
 from sxdiff.compare.pair import checked
 from sxdiff.formats.catalogue import HEAD, sniff
-from sxdiff.model import Blob, Difference, Fact, Inside, Limits, Member, Node
+from sxdiff.model import Blob, Difference, Fact, Inside, Limits, Member, Node, Value
 from sxdiff.work.spool import Spool
 
 ARTEFACTS = Path("fixtures/artefacts")
@@ -78,15 +78,30 @@ def _roots(node: Node | None) -> Iterator[Difference]:
 
 @pytest.mark.parametrize(("folder", "kind"), CHECKED)
 def test_a_wrong_checksum_is_a_root(tmp_path: Path, folder: str, kind: str) -> None:
-    a, b = _artefact(folder, "a"), _artefact(folder, "b")
-    places = [fact.at for fact in _facts(b) if fact.kind == kind and fact.derived and fact.at]
+    places = [
+        fact.at
+        for fact in _facts(_artefact(folder, "b"))
+        if fact.kind == kind and fact.derived and fact.at
+    ]
     assert places
+    assert _new_roots(tmp_path, folder, places[0][0])
+
+
+@pytest.mark.parametrize("at", [31, 39, 500, 508, 1025, 1500])
+def test_what_no_row_says_of_a_database_is_a_root(tmp_path: Path, at: int) -> None:
+    """Counts of pages; space between rows; a tree's own numbers."""
+    assert _new_roots(tmp_path, "sqlite", at)
+
+
+def _new_roots(tmp_path: Path, folder: str, at: int) -> set[tuple[str, Value | None]]:
+    """The roots of a pair that are there only if one byte of one side is another one."""
+    a, b = _artefact(folder, "a"), _artefact(folder, "b")
     flipped = bytearray(b.read())
-    flipped[places[0][0]] ^= 0x40
+    flipped[at] ^= 0x40
     path = tmp_path / "flipped"
     path.write_bytes(flipped)
     with Spool.create(None) as spool:
         before = list(_roots(look(a, b, folder, spool, Limits())))
         after = list(_roots(look(a, Blob(str(path), 0, len(flipped)), folder, spool, Limits())))
     assert before
-    assert {(each.kind, each.b) for each in after} - {(each.kind, each.b) for each in before}
+    return {(each.kind, each.b) for each in after} - {(each.kind, each.b) for each in before}

@@ -50,6 +50,7 @@ FOUND = {
     "sqlite-layout": [
         ("sqlite.change_counter", ()),
         ("sqlite.schema_cookie", ()),
+        ("sqlite.unused", ()),
         ("sqlite.packing", ()),
     ],
     "terminfo": [("terminfo.capability", ("capabilities",))],

@@ -7,8 +7,10 @@ library in memory, with everything but reading denied, untrusted schemas and bou
 import sqlite3
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
+from sxdiff.formats.data import sqlite_pages
 from sxdiff.formats.parts import Names, bytes_part, line_rows, line_text, packed, whole
 from sxdiff.formats.record import Field, Record, hexadecimal, named
 from sxdiff.model import (
@@ -71,6 +73,11 @@ SAFE = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
+CHECK = "integrity_check"
+COUNTS = frozenset(f"sqlite.{name}" for name in ("page_count", "freelist_trunk", "freelist_pages"))
+MOST_WALKED = 64 << 20
+"""Bytes of a database whose pages are gone through."""
+ROOTS = "SELECT rootpage FROM sqlite_schema WHERE rootpage > 0"
 SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name"
 
 
@@ -86,11 +93,14 @@ class Sqlite:
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """Header, schema, tables by name, then all behind the header as one derived digest."""
         counter = HEADER.number(blob, 0, "change_counter")
+        sound = partial(_is_sound, blob)
         for fact in HEADER.facts(blob, 0):
             if fact.kind == "sqlite.version_valid_for" and fact.value == counter:
                 # as it is where the last writer was no older than 3.7.0: nothing of its own
                 follows = (fact.at,) if fact.at else ()
                 yield Fact(fact.kind, "as change_counter", fact.at, derived=True, follows=follows)
+            elif fact.kind in COUNTS:
+                yield replace(fact, check=sound)
             else:
                 yield fact
         rest = (HEADER.size, blob.size - HEADER.size)
@@ -103,7 +113,38 @@ class Sqlite:
             inside=Inside("sqlite", partial(_tables, most=limits.text_bytes)),
         )
         if rest[1]:
-            yield packed("sqlite.pages", blob, rest, "tables")
+            yield from _besides(blob)
+            yield replace(packed("sqlite.pages", blob, rest, "tables"), check=sound)
+
+
+def _besides(blob: Blob) -> Iterator[Fact]:
+    """What the pages hold that is in no row."""
+    if blob.size > MOST_WALKED:
+        return
+    try:
+        roots = [int(str(page)) for _, (page,) in _query(blob, ROOTS)]
+        unused, row_ids = sqlite_pages.rest(whole(blob, MOST), roots)
+    except FormatError as error:
+        yield Fact("sqlite.broken", str(error))
+        return
+    yield Fact("sqlite.unused", f"sha256:{unused}" if unused else "zeros")
+    yield Fact("sqlite.row_ids", f"sha256:{row_ids}")
+
+
+def _is_sound(blob: Blob) -> bool:
+    """Whether SQLite finds indexes, lists of free pages and counts as the tables demand."""
+    if blob.size > MOST_WALKED:
+        return True
+    counter, valid, pages, size = (
+        HEADER.number(blob, 0, name)
+        for name in ("change_counter", "version_valid_for", "page_count", "page_size")
+    )
+    if counter == valid and pages * (65536 if size == 1 else size) != blob.size:
+        return False
+    try:
+        return [row for _, row in _query(blob, f"PRAGMA {CHECK}")] == [("ok",)]
+    except FormatError:
+        return False
 
 
 def _opened(blob: Blob) -> sqlite3.Connection:
@@ -126,8 +167,9 @@ def _opened(blob: Blob) -> sqlite3.Connection:
     return connection
 
 
-def _allowed(action: int, *_: object) -> int:
-    return sqlite3.SQLITE_OK if action in SAFE else sqlite3.SQLITE_DENY
+def _allowed(action: int, subject: object, *_: object) -> int:
+    safe = action in SAFE or (action == sqlite3.SQLITE_PRAGMA and subject == CHECK)
+    return sqlite3.SQLITE_OK if safe else sqlite3.SQLITE_DENY
 
 
 def _query(blob: Blob, query: str) -> Iterator[tuple[list[str], tuple[object, ...]]]:
