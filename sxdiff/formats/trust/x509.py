@@ -3,7 +3,10 @@
 Source: RFC 5280, 4.1 (Certificate) and 5.1 (CertificateList); RFC 2986, 4 (request).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from sxdiff.formats.trust.der import (
     BIT_STRING,
@@ -19,7 +22,7 @@ from sxdiff.formats.trust.der import (
     document,
     starts,
 )
-from sxdiff.model import Blob, Fact, Limits, Member
+from sxdiff.model import Blob, Fact, Inside, Limits, Member, Scalar
 
 PUBLIC_KEY = Part(SEQUENCE, "public_key", whole=True)
 VALIDITY = Shape((Part(0, "not_before"), Part(0, "not_after")))
@@ -122,7 +125,39 @@ class X509:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """The certificate's parts; the signature follows from them."""
-        return document(self.name, blob, CERTIFICATE, limits)
+        for part in document(self.name, blob, CERTIFICATE, limits):
+            if isinstance(part, Member) and isinstance(part.inside, Inside):
+                inside = Inside(self.name, partial(_with_length, part.inside.parts))
+                yield replace(part, inside=inside)
+            else:
+                yield part
+
+
+def _with_length(
+    parts: Callable[[Blob], Iterable[Fact | Member]], content: Blob
+) -> Iterator[Fact | Member]:
+    """The same parts, and how long the certificate is valid."""
+    begins: datetime | None = None
+    for part in parts(content):
+        yield part
+        if isinstance(part, Fact) and part.kind == "x509.not_before":
+            begins = _moment(part.value)
+        elif isinstance(part, Fact) and part.kind == "x509.not_after":
+            ends = _moment(part.value)
+            if begins and ends:
+                name = part.name.removesuffix(" not_after")
+                yield Fact("x509.validity", _length(ends - begins), None, name)
+
+
+def _moment(value: Scalar) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value).removeprefix("GeneralizedTime "))
+    except ValueError:
+        return None
+
+
+def _length(much: timedelta) -> str:
+    return f"{much.days} days" + (f" {much.seconds} s" if much.seconds else "")
 
 
 class Request:
