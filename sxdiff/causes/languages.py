@@ -102,9 +102,12 @@ _NAMES = {
 }
 _TABLES = {name: (months.split(), days.split()) for name, (months, days) in _NAMES.items()}
 _WORD = r"[^\W\d_]{3,14}"
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _DATE = re.compile(
-    rf"(?<![\w.])(?:(?P<a>{_WORD})\.?,? )?(?:(?P<d>\d{{1,2}})\.? (?:de )?(?P<b>{_WORD})\.?,? "
-    rf"(?:de )?(?P<Y>(?:19|20)\d\d)|(?P<b1>{_WORD})\.? (?P<d1>\d{{1,2}}),? (?P<Y1>(?:19|20)\d\d))"
+    rf"(?<![\w.])(?:(?P<a>[^\W\d_]{{2,14}})\.?,? )?"
+    rf"(?P<date>(?P<d>\d{{1,2}})\.? (?:de )?(?P<b>{_WORD})\.?,? (?:de )?(?P<Y>(?:19|20)\d\d)"
+    rf"(?:,? (?P<T>{_CLOCK})(?: UTC| GMT)?)?"
+    rf"|(?P<b1>{_WORD})\.? {{1,2}}(?P<d1>\d{{1,2}})(?: (?P<T1>{_CLOCK}))?,? (?P<Y1>(?:19|20)\d\d))"
     r"(?![\w-])"
 )
 _MAYBE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -112,6 +115,8 @@ _MAYBE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 def _number(names: list[str], word: str) -> int | None:
     """Which of the names a word is; None where it is none, or may be several."""
+    if not word:
+        return None
     if word in names:
         return names.index(word)
     found = [number for number, name in enumerate(names) if name.startswith(word)]
@@ -119,12 +124,16 @@ def _number(names: list[str], word: str) -> int | None:
 
 
 def dates(text: str) -> Iterator[Token]:
-    """Dates with the name of the month in a known language. Their value is the day, a slash, and
-    the languages in which it reads so."""
+    """Dates with the name of the month in a known language, and the time of day where it is told.
+    Their value is the time, a slash, and the languages in which it reads so."""
     if not _MAYBE.search(text):
         return
     for found in _DATE.finditer(text):
         month, day, year = (found[name] or found[f"{name}1"] for name in ("b", "d", "Y"))
+        clock = found["T"] or found["T1"] or "00:00:00"
+        name = (found["a"] or "").casefold()
+        if not any(_number(days, name) is not None for _, days in _TABLES.values()):
+            name = ""  # a word before the date
         read: dict[str, list[str]] = {}
         for language, (months, days) in _TABLES.items():
             number = _number(months, month.casefold())
@@ -134,12 +143,16 @@ def dates(text: str) -> Iterator[Token]:
                 moment = datetime(int(year), number + 1, int(day), tzinfo=UTC)
             except ValueError:
                 continue
-            if found["a"] and _number(days, found["a"].casefold()) != moment.weekday():
+            if name and _number(days, name) != moment.weekday():
                 continue
-            read.setdefault(moment.strftime("%Y-%m-%dT00:00:00"), []).append(language)
+            if language == "en" and 0 < len(name) < SHORTEST:
+                continue  # "Sa" is German
+            read.setdefault(moment.strftime("%Y-%m-%d"), []).append(language)
         if len(read) == 1:
             ((day_of, languages),) = read.items()
-            yield Token(*found.span(), f"{day_of}/{','.join(languages)}", "date in words")
+            start = found.start() if name else found.start("date")
+            value = f"{day_of}T{clock}/{','.join(languages)}"
+            yield Token(start, found.end(), value, "date in words")
 
 
 def two_languages(one: Token, two: Token) -> Evidence | None:

@@ -198,6 +198,11 @@ def test_languages() -> None:
         "2026-01-10T00:00:00/de"
     ]
     assert list(dates("Sonntag, 10. Januar 2026")) == []
+    assert [token.start for token in dates("le 10 janvier 2026")] == [3]
+    written = "Sat Jan 10 10:00:00 2026\n", "Sa 10 Jan 2026 10:00:00 UTC\n"
+    assert _claims(*written) == [("locale-translated-text", "")]
+    assert not _claims(written[0], written[1].replace(":00 ", ":01 "))
+    assert not _claims(written[0], written[1].replace("Sa", "So"))
     assert _claims("10 January 2026\n", "10 janvier 2026\n") == [("locale-translated-text", "")]
     assert not _claims("10 January 2026\n", "11 janvier 2026\n")
     assert not _claims("10 January 2026 ja\n", "10 janvier 2026 oui\n")
