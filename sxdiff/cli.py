@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
 _MET, _NOT_MET, _NO_VERDICT, _INTERRUPTED = 0, 1, 2, 130
+_EXPLAIN_WORDS: Final = 2
 _MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EFBIG)
 """Errors of the machine, not of sxdiff, that may come from anywhere."""
 
@@ -88,6 +89,10 @@ def command(
     sxdiff a.tar b.tar
     sxdiff --json report.json --html report.html out/core-bash out2/core-bash
     sxdiff --require config --platform linux/arm64 a.tar b.tar
+    sxdiff explain [CAUSE]
+
+    The last one tells what a cause is and what to change in the build. (An
+    image in a file of that name is ./explain.)
     """
     from sxdiff.report import write
     from sxdiff.run import Options, compare
@@ -136,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["explain"] and len(words) <= _EXPLAIN_WORDS:
+        return _explain(words[1:])
     try:
         code: int = command.main(words, prog_name="sxdiff", standalone_mode=False)
         return code
@@ -148,6 +155,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 128 + error.number
     except Exception as error:
         return _fail(error, "--debug" in words)
+
+
+def _explain(words: Sequence[str]) -> int:
+    """`sxdiff explain [ID]`: the page of a cause, or the list of all."""
+    from sxdiff.causes import page
+
+    told = "\n".join(page.pages(words[0])) if words else page.contents()
+    if told:
+        click.echo(told, nl=False)
+        return 0
+    near = page.nearest(words[0])
+    hint = f"; did you mean {', '.join(near)}?" if near else "; `sxdiff explain` lists all"
+    click.echo(f"sxdiff: no cause is called {words[0]!r}{hint}", err=True)
+    return _NO_VERDICT
 
 
 def _fail(error: Exception, debug: bool) -> int:
