@@ -33,12 +33,6 @@ _PDF_ID = re.compile(
 )
 _AUTOLOADS = re.compile(r"\((?P<v>\d{5} \d{1,5} \d{1,6} \d{1,6})\)(?=\))")
 _DVI = re.compile(r"\A TeX output (?P<v>(\d{4})\.(\d\d)\.(\d\d):(\d\d)(\d\d))\Z")
-_TEX_BANNER = re.compile(r"\(preloaded format=\S+ (?P<v>(?:19|20)\d\d\.\d{1,2}\.\d{1,2})\)")
-_TEX_WORDS = re.compile(
-    r"\A[\0-\x05]?[\0-\x7f\udc80-\udcff]\0e\0{5}(?P<d>[\x01-\x1f])\0e\0{5}(?P<m>[\x01-\x0c])"
-    r"(?:\0e\0{4}\x07[\0-\x7f\udc80-\udcff])?\Z"
-)
-"""The values of four registers (The TeXbook, p. 273) as web2c dumps them, one behind another."""
 _YEAR = re.compile(
     r"(?i)(?:copyright|\u00a9|&copy;|&#169;|\(c\))[^\n]{0,60}?(?<![\w.-])"
     r"(?:(?:19|20)\d\d ?(?:-|\u2013|--|, ?|to) ?)*(?P<v>(?:19|20)\d\d)"
@@ -79,21 +73,6 @@ def _dvi(text: str) -> Iterator[Token]:
         except ValueError:
             return
         yield Token(*found.span("v"), moment.strftime("%Y-%m-%dT%H:%M:%S"), "dvi")
-
-
-def _tex(text: str) -> Iterator[Token]:
-    """The day in the banner of a dumped TeX, and the words of \\time, \\day, \\month and \\year
-    in its table of values: the latter only if they stand together."""
-    if found := _TEX_BANNER.search(text):
-        year, month, day = map(int, found["v"].split("."))
-        try:
-            moment = datetime(year, month, day, tzinfo=UTC)
-        except ValueError:
-            return
-        yield Token(*found.span("v"), moment.strftime("%Y-%m-%dT%H:%M:%S"), "banner")
-    elif found := _TEX_WORDS.match(text):
-        day, month = ord(found["d"]), ord(found["m"])
-        yield Token(0, len(text), f"--{month:02}-{day:02}T00:00:00", "words", weak=True)
 
 
 def _two_years(one: Token, two: Token) -> Evidence | None:
@@ -608,36 +587,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "%%CreationDate: Sat Jan 10 10:00:00 2026\n%%Pages: 1\n",
             "%%CreationDate: Sun Mar 15 12:34:56 2026\n%%Pages: 2\n",
             head="%!PS-Adobe-3.0\n",
-        ),
-    ),
-    Cause(
-        id="tex-format-time",
-        title="When a TeX format was dumped",
-        family="time",
-        kinds=("file.content", "bytes"),
-        tokens=_tex,
-        judge=two_times,
-        context=re.compile(r"\A(?:W2TX|XT2W)"),
-        why="A dumped format holds the day in its banner, and the time in \\time, \\day and"
-        " \\month.",
-        fixes=(
-            Fix(
-                "SOURCE_DATE_EPOCH with FORCE_SOURCE_DATE=1 for fmtutil; or leave the formats out"
-                " of the image and make them at the first run"
-            ),
-        ),
-        references=(_EPOCH, "https://tug.org/texinfohtml/web2c.html"),
-        example=NearMiss(
-            "file.content",
-            "fmtversion (preloaded format=tex 2026.1.10)",
-            "fmtversion (preloaded format=tex 2026.3.15)",
-            head="W2TX",
-        ),
-        near_miss=NearMiss(
-            "file.content",
-            "fmtversion (preloaded format=tex 2026.1.10)",
-            "fmtversion (preloaded format=etex 2026.3.15)",
-            head="W2TX",
         ),
     ),
     Cause(

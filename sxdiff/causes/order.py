@@ -403,7 +403,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="line-ordering",
-        title="Lines in another order",
+        title="Lines or entries in another order",
         family="order",
         kinds=("text.order",),
         tokens=_list_of_lines,
@@ -419,7 +419,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="line-ordering",
-        title="Entries in another order",
+        title="Lines or entries in another order",
         family="order",
         kinds=("checksums.order", "stanza.order", "ini.order"),
         tokens=_names,
@@ -433,7 +433,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="line-ordering",
-        title="Certificates in another order",
+        title="Lines or entries in another order",
         family="order",
         kinds=("pem.order",),
         tokens=_names,
@@ -461,7 +461,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="json-key-order",
-        title="Keys of an object in another order",
+        title="Keys or attributes in another order",
         family="order",
         kinds=("json.order", "cyclonedx.order", "spdx.order", "in_toto.order"),
         tokens=_names,
@@ -477,7 +477,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="json-key-order",
-        title="Attributes of an element in another order",
+        title="Keys or attributes in another order",
         family="order",
         kinds=("xml.order",),
         tokens=_attributes,
@@ -492,7 +492,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="word-ordering-in-line",
-        title="Elements of a list in another order",
+        title="A list in another order",
         family="order",
         kinds=("json.list.order", "cyclonedx.list.order", "spdx.list.order", "in_toto.list.order"),
         tokens=_scalars,
@@ -525,7 +525,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="word-ordering-in-line",
-        title="A list in one line in another order",
+        title="A list in another order",
         family="order",
         kinds=("text",),
         tokens=_lists,
@@ -542,21 +542,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="word-ordering-in-line",
-        title="The members of a group in another order",
-        family="order",
-        kinds=("accounts.members",),
-        tokens=_list,
-        judge=another_order,
-        why="Members joined the group in another order; it is a set.",
-        fixes=(Fix("add members in a fixed order"),),
-        references=(_STABLE,),
-        example=NearMiss("accounts.members", "alice,bob,carol", "carol,alice,bob"),
-        near_miss=NearMiss("accounts.members", "alice,bob,carol", "carol,alice,root"),
-        composes=False,
-    ),
-    Cause(
-        id="word-ordering-in-line",
-        title="A list in one value in another order",
+        title="A list in another order",
         family="order",
         kinds=("stanza.value", "ini.value"),
         tokens=_list,
