@@ -29,6 +29,7 @@ CHECKED = (
     ("lzip", "lzip.size"),
     ("ogg", "ogg.crc"),
     ("png", "png.crc"),
+    ("rpm", "rpm.lead.name"),
     ("rpm", "rpm.md5"),
     ("rpm", "rpm.reservedspace"),
     ("rpm", "rpm.sha1header"),

@@ -8,7 +8,7 @@ All numbers are big-endian.
 import hashlib
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sxdiff.formats.digest import CHUNK, digest_of
@@ -24,6 +24,7 @@ from sxdiff.model import (
     Member,
     Row,
     Scalar,
+    bytes_of,
     text_of,
 )
 
@@ -83,6 +84,7 @@ DERIVED = frozenset(
 """What rpmbuild takes from the payload, whose own headers say the same, or counts and sums up."""
 DIGESTS = {"MD5": "md5", "SIGMD5": "md5", "SHA1HEADER": "sha1", "SHA256HEADER": "sha256"}
 """Digests of the signature header: MD5 is of header and payload, the others of the header."""
+LEADING = ("NAME", "VERSION", "RELEASE")
 MOST_DIGESTED = 64 << 20
 ARRAYS = tuple(
     "FILE LONGFILE DIR REQUIRE PROVIDE CONFLICT OBSOLETE RECOMMEND SUGGEST SUPPLEMENT ENHANCE "  # noqa: SIM905
@@ -209,7 +211,9 @@ class Rpm:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:  # noqa: ARG002 - reads spans only
         """Lead, signature, header, payload: in this order, one behind the other."""
-        yield from LEAD.facts(blob, 0)
+        for fact in LEAD.facts(blob, 0):
+            named_by = fact.kind == "rpm.lead.name"
+            yield replace(fact, check=partial(_names_it, blob)) if named_by else fact
         at = LEAD.size
         for name in ("signature", "header"):
             size = _header_size(blob, at)
@@ -229,6 +233,16 @@ class Rpm:
                 at += padding.size
         if at < blob.size:
             yield Member("payload", blob.part(at, blob.size - at), (at, blob.size - at))
+
+
+def _names_it(package: Blob) -> bool:
+    """Whether the lead's name is name, version and release of the header, and zeros behind it."""
+    at = LEAD.size + _header_size(package, LEAD.size)
+    at += -at % 8
+    header = package.part(at, _header_size(package, at))
+    known = {tag.name: _scalar(header, tag) for tag in _tags(header, TAGS) if tag.name in LEADING}
+    name = bytes_of("-".join(str(known.get(part, "")) for part in LEADING))[:65]
+    return LEAD.read(package, 0)["name"] == name.ljust(66, b"\0")
 
 
 def _header_size(blob: Blob, at: int) -> int:

@@ -5,6 +5,7 @@ FcValueList, FcEncodedOffset; src/fcobjs.h for the objects. Of 64-bit little-end
 others are told by their header's first fields only.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from functools import partial
@@ -26,7 +27,7 @@ fontfeatures prgname hash postscriptname color symbol fontvariations variable fo
 desktop namedinstance fontwrapper
 """
 OBJECTS = _OBJECTS.split()
-INTEGER, DOUBLE, STRING, BOOLEAN, RANGE = 1, 2, 3, 4, 9
+INTEGER, DOUBLE, STRING, BOOLEAN, CHARACTERS, LANGUAGES, RANGE = 1, 2, 3, 4, 6, 8, 9
 HEADER = Record(
     "fontconfig_cache",
     "<",
@@ -105,6 +106,16 @@ def _offset(reader: Reader, at: int) -> int:
     return reader.number(at, 8, signed=True) & ~1
 
 
+def _characters(reader: Reader, at: int) -> str:
+    """A set of characters by its digest: numbers of pages, and a bit map for each page."""
+    count = reader.number(at + 4)
+    pages, numbers = (at + reader.number(at + more, 8, signed=True) for more in (8, 16))
+    digest = hashlib.sha256(reader.span(numbers, 2 * count))
+    for place in range(pages, pages + 8 * count, 8):
+        digest.update(reader.span(pages + reader.number(place, 8, signed=True), 32))
+    return f"{count} pages sha256:{digest.hexdigest()}"
+
+
 def _values(reader: Reader, entry: int) -> Iterator[str]:
     at = entry + _offset(reader, entry + 8)
     for _ in range(MOST_VALUES):
@@ -119,8 +130,15 @@ def _values(reader: Reader, entry: int) -> Iterator[str]:
         elif kind == RANGE:
             place = value + _offset(reader, value + 8)
             yield " to ".join(map(repr, struct.unpack("<dd", reader.span(place, 16))))
+        elif kind == CHARACTERS:
+            yield f"charset {_characters(reader, value + _offset(reader, value + 8))}"
+        elif kind == LANGUAGES:
+            # a pointer, how many words, and the words of a bit map
+            place = value + _offset(reader, value + 8)
+            size = min(reader.number(place + 8), 64)
+            yield f"langset {reader.span(place + 12, 4 * size).hex()}"
         else:
-            yield {5: "matrix", 6: "charset", 8: "langset"}.get(kind, f"type {kind}")
+            yield {5: "matrix"}.get(kind, f"type {kind}")
         step = _offset(reader, at)
         if not step:
             return
