@@ -8,8 +8,10 @@ archives that follow each other.
 import stat
 import struct
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
+from sxdiff.formats.digest import CHUNK
 from sxdiff.model import Blob, Fact, FormatError, Limits, Member, Scalar, text_of
 
 NEWC, CRC, ODC = b"070701", b"070702", b"070707"
@@ -90,7 +92,8 @@ class Cpio:
             for kind, number in header.numbers.items():
                 span = (number.at, number.size)
                 told = _linked(header, links, name) if kind == "ino" else number.told
-                yield Fact(f"cpio.{kind}", told, span, name, kind in DERIVED)
+                right = partial(_sum_holds, blob, header) if kind == "check" else None
+                yield Fact(f"cpio.{kind}", told, span, name, kind in DERIVED, check=right)
             said = bare if raw.endswith(b"\0") else f"{bare} without NUL"
             yield Fact("cpio.name", said, (header.name_at, size), name)
             yield from _padding(blob, header.name_at + size, header.data, name)
@@ -115,6 +118,15 @@ def _linked(header: Header, links: dict[tuple[int, ...], str], name: str) -> Sca
     place = tuple(numbers[key].value for key in ("ino", *DEVICES) if key in numbers)
     first = links.setdefault(place, name)
     return told if first == name else f"{told}, as {first}"
+
+
+def _sum_holds(blob: Blob, header: Header) -> bool:
+    """Whether `check` is the sum of all bytes; of the format without check sums it is zero."""
+    total = 0
+    if header.dialect.startswith("crc"):
+        for at in range(header.data, header.data + header.size, CHUNK):
+            total += sum(blob.read(at, min(CHUNK, header.data + header.size - at)))
+    return header.numbers["check"].value == total & 0xFFFFFFFF
 
 
 def _header(head: bytes, at: int) -> Header:
