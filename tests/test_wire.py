@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sxdiff import wire
-from sxdiff.model import Difference, FormatError, Node, Problem, Value
+from sxdiff.model import Claim, Difference, FormatError, Node, Problem, Value
 
 # lone surrogates too: a name may come from the command line or a JSON escape
 texts = st.text(st.characters(), max_size=8)
@@ -28,6 +28,7 @@ values = st.builds(
     address=st.none() | counts,
 )
 problems = st.builds(Problem, where=routes, kind=texts, message=texts, resolution=texts)
+claims = st.builds(Claim, cause=texts, a=texts, b=texts, needs=texts)
 differences = st.builds(
     Difference,
     kind=texts,
@@ -42,7 +43,8 @@ differences = st.builds(
     diff=maybe_texts,
     derived=st.booleans(),
     derived_from=st.lists(routes, max_size=2).map(tuple),
-    causes=st.lists(texts, max_size=2).map(tuple),
+    claims=st.lists(claims, max_size=2).map(tuple),
+    suspect=maybe_texts,
 )
 
 
@@ -54,6 +56,8 @@ def _nodes(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         differences=st.lists(differences, max_size=2).map(tuple),
         nodes=st.lists(children, max_size=2).map(tuple),
         problems=st.lists(problems, max_size=2).map(tuple),
+        verified=st.booleans(),
+        producer=maybe_texts,
     )
 
 
@@ -92,12 +96,23 @@ def test_what_is_empty_is_left_out() -> None:
     assert wire.node_to_json(Node("n", "f")) == {"name": "n", "format": "f"}
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [[["cause", "a", "b"]], [["cause", "a", "b", 1]], [{"cause": "c"}], ["cause"], "cause", [None]],
+    ids=repr,
+)
+def test_a_claim_of_another_shape_is_a_format_error(claims: object) -> None:
+    with pytest.raises(FormatError):
+        wire.difference_from_json({"kind": "k", "claims": claims})
+
+
+_KEYS = ("name", "format", "nodes", "differences", "kind", "a", "at", "where", "claims", "verified")
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
     lambda children: (
         st.lists(children, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["name", "format", "nodes", "differences", "kind", "a", "at", "where"]),
+            st.sampled_from(_KEYS),
             children,
             max_size=8,
         )

@@ -3,7 +3,7 @@
 import random
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sxdiff.model import Difference, InputError, Node, Problem, Route, Value
+from sxdiff.model import Claim, Difference, InputError, Node, Problem, Route, Value
 from sxdiff.report import json
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.findings import Binding
 from sxdiff.report.keys import key_of, route_of
 
 Finish = Callable[..., Report]
@@ -140,7 +141,7 @@ def test_named_causes_come_after_the_unexplained_by_files(
     for cause, files in (("few", 1), ("many", 3)):
         for number in range(files):
             path = f"{cause}{number}"
-            builder.add(("p", path), "f", _plain(causes=(cause,), bytes=2), path, True)
+            builder.add(("p", path), "f", _plain(claims=(Claim(cause),), bytes=2), path, True)
     builder.add(("p", "x"), "f", _plain(bytes=5), None, True)
     report = finish(builder)
     assert [one["cause"] for one in report.header["findings"]] == ["unexplained", "many", "few"]
@@ -252,3 +253,93 @@ def test_many_differences_take_little_memory_and_time(
     assert time.process_time() - start < 60  # some 12 s here; quadratic would be hours
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 80 << 10  # KiB
+
+
+class _Known:
+    """A diagnosis that lets one binding fall and knows where another comes from."""
+
+    def judged(self, bindings: list[Binding]) -> Iterator[tuple[Binding, Route | None]]:
+        for one in bindings:
+            if one.a == "falls":
+                yield one, None
+            if one.a == "follows":
+                yield one, ("p", "root")
+
+    def words(self, cause: str, producers: str) -> dict[str, Any]:
+        words = {"title": f"Title of {cause}", "family": "time", "why": "Because."}
+        return words | {"fix": f"for {producers}", "references": ["https://example.org/"]}
+
+    def ties(self, bindings: list[Binding]) -> str:
+        return "a is known" if bindings[0].a == "1" else ""
+
+    def proof(self, suspect: str) -> str:
+        return f"see {suspect}"
+
+
+def test_a_finding_says_what_varied_and_what_to_change(
+    builder: ReportBuilder, finish: Finish
+) -> None:
+    for name, claim in (("x", Claim("c", "1", "2")), ("y", Claim("c", "1", "2"))):
+        told = (_plain(claims=(claim,)), _plain(kind="k.size", derived=True))
+        node = Node(name, "f", told, producer="GCC 12")
+        builder.add_node(("linux/amd64", name), node, name, True)
+    (finding,) = finish(builder, diagnosis=_Known()).header["findings"]
+    assert finding["title"] == "Title of c"
+    assert finding["evidence"] == "1 / 2 (a is known): 2 differences in 2 files"
+    assert (finding["why"], finding["fix"]) == ("Because.", "for GCC 12")
+    assert finding["consequences"] == 2
+    assert finding["confirmed"]
+
+
+def test_a_claim_that_does_not_stand_is_a_suspicion(builder: ReportBuilder, finish: Finish) -> None:
+    builder.add(("p", "x"), "f", _plain(claims=(Claim("c", "falls", "2"),)), "x", True)
+    builder.add(("p", "y"), "f", _plain(suspect="s"), "y", True)
+    report = finish(builder, diagnosis=_Known())
+    (finding,) = report.header["findings"]
+    assert finding["cause"] == "unexplained"
+    assert finding["suspects"] == [
+        {"cause": "c", "differences": 1, "proof": "see c"},
+        {"cause": "s", "differences": 1, "proof": "see s"},
+    ]
+    first, second = report.differences()
+    assert (first["causes"], first["suspect"], first["explained"]) == ([], "c", False)
+    assert second["suspect"] == "s"
+
+
+def test_what_another_file_proves_is_a_consequence(builder: ReportBuilder, finish: Finish) -> None:
+    builder.add(("p", "root"), "f", _plain(), "root", True)
+    builder.add(
+        ("p", "sum"), "f", _plain(claims=(Claim("c", "follows", "2", "digest"),)), "s", True
+    )
+    report = finish(builder, diagnosis=_Known())
+    _, second = report.differences()
+    assert second["derived"]
+    assert second["derived_from"] == ["d1"]
+    assert report.header["summary"]["differences"]["derived"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "where", "rung"),
+    [
+        ("text", "x", ("p", "layer 1", "x"), "nothing"),
+        ("tar.mtime", "x", ("p", "layer 1", "x"), "contents"),
+        ("tar.header", "x", ("p", "layer 1", "x"), "rootfs"),
+        ("config.value", None, ("p", "config"), "rootfs"),
+        ("layer.gzip.mtime", None, ("p", "layer 1"), "config"),
+        ("index.value", None, ("index",), "manifest"),
+    ],
+)
+def test_the_counterfactual_is_what_the_unexplained_leaves(
+    builder: ReportBuilder, finish: Finish, kind: str, path: str | None, where: Route, rung: str
+) -> None:
+    builder.add(where, "f", _plain(kind=kind), path, True)
+    told = finish(builder).header["summary"]["counterfactual"]
+    assert told == {"equal_at": rung, "verified": True}
+
+
+def test_without_the_unexplained_all_would_be_equal(builder: ReportBuilder, finish: Finish) -> None:
+    """But it is verified only where every file that differs was."""
+    found = _plain(claims=(Claim("c", "1", "2"),))
+    builder.add_node(("p", "x"), Node("x", "f", (found,), verified=True), "x", True)
+    told = finish(builder).header["summary"]["counterfactual"]
+    assert told == {"equal_at": "manifest", "verified": True}
