@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from sxdiff.formats.tar import Header
+from sxdiff.formats.tar import HARD_LINK, Header
 
 SCHEMA = """
 CREATE TABLE member (
@@ -27,6 +27,8 @@ COLUMNS = (
 )
 
 
+_MOST_LINKS = 8
+"""Links to links that are followed; tar writers name the file itself."""
 SPARSE, PADDING = b"S", b"P"
 """First byte of a residue: the digest of a sparse file's stored form, or padding bytes."""
 
@@ -148,6 +150,36 @@ class Members:
             ).fetchone()
             records = self._globals[row.globals] = unpack_records(packed)
         return records
+
+    def linked(self, row: Row) -> Row | None:
+        """The file of this layer that a hard link names: the last one before it."""
+        for _ in range(_MOST_LINKS):
+            found = self._connection.execute(
+                f"SELECT {COLUMNS} FROM member WHERE path = ? AND ordinal < ?"  # noqa: S608
+                " ORDER BY ordinal DESC LIMIT 1",
+                (row.link, row.ordinal),
+            ).fetchone()
+            if found is None:
+                return None
+            row = Row(*found)
+            if row.type != HARD_LINK:
+                return row
+        return None
+
+    def holds_below(self, directory: bytes) -> bool:
+        """Whether a member lies below `directory` ("" is the root)."""
+        found = self._connection.execute(
+            "SELECT 1 FROM member WHERE path > ? AND path < ? LIMIT 1",
+            (directory + b"/", directory + b"0") if directory else (b"", b"\xff"),
+        ).fetchone()
+        return found is not None
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a member has this path."""
+        found = self._connection.execute(
+            "SELECT 1 FROM member WHERE path = ? LIMIT 1", (path,)
+        ).fetchone()
+        return found is not None
 
     def differing(self, other: "Members") -> Iterator[tuple[Row | None, Row | None]]:
         """Pairs by path that are not the same in every byte, and rows without a partner.

@@ -1,13 +1,13 @@
 """Two members of one path: what their tar headers say differently, and how."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sxdiff.compare.index import Members, Row
-from sxdiff.compare.rootfs import OPAQUE, WHITEOUT
+from sxdiff.compare.rootfs import OPAQUE, WHITEOUT, same_metadata
 from sxdiff.formats import tar
 from sxdiff.formats.tar import Header
-from sxdiff.model import Difference, Fact, Value, text_of
+from sxdiff.model import Difference, Fact, FormatError, Value, text_of
 
 _DIALECT_FIELDS = ("mode", "uid", "gid", "size", "mtime", "devmajor", "devminor")
 _NOT_IN_DIRECTORIES = ("tar.uname", "tar.gname", "tar.name", "tar.atime", "tar.ctime")
@@ -32,8 +32,40 @@ def _type(row: Row) -> str:
     return f"{kind} to {text_of(row.link)}" if row.link and row.type in b"12" else kind
 
 
-def one_sided(row: Row, side: str) -> Difference:
-    """A member that only one side has; `side` is "a" or "b"."""
+def hides_nothing(row: Row, below: Sequence[Members]) -> bool:
+    """Whether a whiteout or an opaque marker has no effect on the layers below it."""
+    directory, _, name = row.path.rpartition(b"/")
+    if not name.startswith(WHITEOUT) or name == WHITEOUT:
+        return False
+    if name == OPAQUE:
+        return not any(layer.holds_below(directory) for layer in below)
+    victim = row.path[: len(directory) + bool(directory)] + name[len(WHITEOUT) :]
+    return not any(layer.holds(victim) or layer.holds_below(victim) for layer in below)
+
+
+def one_file(a_members: Members, a: Row, b_members: Members, b: Row) -> bool:
+    """Whether a hard link on one side and a regular file on the other are the same file: in
+    content, owner, mode, time and attributes, as they are when the layer is unpacked."""
+    if {a.type, b.type} != {tar.REGULAR, tar.HARD_LINK}:
+        return False
+    files = [
+        members.linked(row) if row.type == tar.HARD_LINK else row
+        for members, row in ((a_members, a), (b_members, b))
+    ]
+    one, other = files
+    if one is None or other is None or one.content is None or one.content != other.content:
+        return False
+    if one.type != tar.REGULAR or other.type != tar.REGULAR or one.size != other.size:
+        return False
+    try:
+        return same_metadata(a_members.header(one), b_members.header(other))
+    except FormatError:
+        return False
+
+
+def one_sided(row: Row, side: str, *, idle: bool = False) -> Difference:
+    """A member that only one side has; `side` is "a" or "b". An `idle` one is a marker that hides
+    nothing."""
     value = Value(
         described(row),
         at=(row.at, row.head_size),
@@ -41,13 +73,14 @@ def one_sided(row: Row, side: str) -> Difference:
         digest=f"blake3:{row.content.hex()}" if row.content else None,
     )
     a, b = (value, None) if side == "a" else (None, value)
-    return Difference(f"file.only_in_{side}", a, b, bytes=row.size)
+    return Difference("file.idle_marker" if idle else f"file.only_in_{side}", a, b, bytes=row.size)
 
 
-def type_difference(a: Row, b: Row) -> Difference:
-    """Another type of file under one name: one difference, with both described."""
+def type_difference(a: Row, b: Row, *, same: bool = False) -> Difference:
+    """Another type of file under one name: one difference, with both described. A hard link and
+    a file may be the `same` one."""
     return Difference(
-        "file.type",
+        "file.hard_link" if same else "file.type",
         Value(_type(a), at=(a.at, a.head_size)),
         Value(_type(b), at=(b.at, b.head_size)),
         bytes=max(a.size, b.size, 1),

@@ -247,7 +247,7 @@ def rung(a: Root, b: Root, a_layers: Sequence[Members], b_layers: Sequence[Membe
             names = zip_longest(a.names_of(left), b.names_of(right))
             if any(one != other for one, other in names):
                 best = "contents"
-        if not _same_metadata(_header(left, a_layers), _header(right, b_layers)):
+        if not same_metadata(_header(left, a_layers), _header(right, b_layers)):
             best = "contents"
     return best
 
@@ -262,7 +262,8 @@ def shape(row: RootRow) -> tuple[bytes, bytes]:
     return (row.inode_type, b"" if row.inode_type == tar.REGULAR else row.inode_link)
 
 
-def _same_metadata(a: Header, b: Header) -> bool:
+def same_metadata(a: Header, b: Header) -> bool:
+    """Are permissions, owner, time and attributes the same?"""
     return (
         a.permissions == b.permissions
         and (a.uid, a.gid) == (b.uid, b.gid)

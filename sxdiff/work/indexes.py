@@ -1,6 +1,7 @@
 """Indexes and attestations of an image pair: all above the manifests of its platforms."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sxdiff.compare.documents import document_differences
 from sxdiff.image.graph import Document, Image, PlatformImage
@@ -19,7 +20,7 @@ def compare_indexes(context: Context, a: Image, b: Image, route: Route) -> bool:
         right = [one for one in right if one.role != "index.json"]
     nested_otherwise = bool(left and right) and len(left) != len(right)
     if nested_otherwise:
-        values = (Value(len(left) - 1), Value(len(right) - 1))
+        values = (_nesting(left, right), _nesting(right, left))
         context.builder.add(
             (*route, "index"),
             "index",
@@ -47,6 +48,29 @@ def compare_indexes(context: Context, a: Image, b: Image, route: Route) -> bool:
         ):
             context.builder.add((*route, name), "index", found, None, True)
     return a.root is not None and a.root == b.root
+
+
+def _nesting(indexes: list[Document], others: list[Document]) -> Value:
+    """How many indexes lie between the outermost one and the manifests, and what those of them
+    that have no counterpart say beside the manifests that they list."""
+    nested, counterparts = (
+        [one for one in side if one.role != "index.json"] for side in (indexes, others)
+    )
+    alone = nested[: max(0, len(nested) - len(counterparts))]
+    more = sorted({key for one in alone for key in _more_keys(one.value)})
+    count = len(indexes) - 1
+    return Value(f"{count}; {', '.join(more)}" if more else count)
+
+
+def _more_keys(index: Any) -> Iterator[str]:
+    """Keys of an index and of its descriptors that say more than which manifests there are."""
+    yield from index.keys() - {"schemaVersion", "mediaType", "manifests"}
+    for entry in index.get("manifests") or ():
+        yield from entry.keys() - {"mediaType", "digest", "size", "platform", "annotations"}
+        yield from (entry.get("annotations") or {}).keys() - {
+            "vnd.docker.reference.digest",
+            "vnd.docker.reference.type",
+        }
 
 
 def _index_roots(document: Document, image: Image, route: Route) -> dict[str, tuple[Route, ...]]:

@@ -1,12 +1,19 @@
 """Members of two layers, or of two merged trees, pair by pair: headers, then contents."""
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sxdiff.compare.digests import Known, pending
 from sxdiff.compare.index import SPARSE, Members, Row, open_index
-from sxdiff.compare.members import header_differences, one_sided, renamed, type_difference
+from sxdiff.compare.members import (
+    header_differences,
+    hides_nothing,
+    one_file,
+    one_sided,
+    renamed,
+    type_difference,
+)
 from sxdiff.compare.renames import MOST, Lone, Sketch, matches
 from sxdiff.formats import tar
 from sxdiff.model import (
@@ -77,12 +84,15 @@ class MemberComparison:
         a: list[tuple[ReadLayer, Members]],
         b: list[tuple[ReadLayer, Members]],
         shows: Callable[[bytes], bool],
+        below: tuple[Sequence[Members], Sequence[Members]] | None = None,
     ) -> None:
         self._context = context
         self._route = route
         self._a = a
         self._b = b
         self._shows = shows
+        self._below = below
+        """Layers below those that are compared, where whiteouts count."""
         self._tar_bytes = not any(read.is_directory for read, _ in a + b)
         self._contents: list[int] = []
         """Layer and number of both members of each pair whose contents differ, in one number."""
@@ -146,7 +156,8 @@ class MemberComparison:
                 else:
                     counts.only_in_b += 1
                     counts.compared += 1
-                self._tell(row, [one_sided(row, "ab"[side])])
+                idle = self._below is not None and hides_nothing(row, self._below[side])
+                self._tell(row, [one_sided(row, "ab"[side], idle=idle)])
 
     def _similar(self, rests: "tuple[array[int], array[int]]") -> Iterator[tuple[int, int, int]]:
         """Regular files that go together by their names or contents, and how alike they are."""
@@ -215,7 +226,9 @@ class MemberComparison:
         else:
             told = self._headers(one, other)
             if a.type != b.type:
-                told.append(type_difference(a, b))
+                members = self._a[one[0]][1], self._b[other[0]][1]
+                same = self._tar_bytes and one_file(members[0], a, members[1], b)
+                told.append(type_difference(a, b, same=same))
             content = a.content != b.content and None not in (a.content, b.content)
         if a.residue != b.residue and self._tar_bytes:
             told.append(_residue_difference(a, b))

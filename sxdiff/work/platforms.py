@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sxdiff.compare.digests import written
 from sxdiff.compare.documents import document_differences
 from sxdiff.compare.index import Members, Row
 from sxdiff.compare.rootfs import Root, RootRow, rung, shape
@@ -183,8 +184,18 @@ class PlatformComparison:
         layers = tuple(route for routes in config.values() for route in routes)
         manifest["/config/digest"] = ((*self._route, "config"), *layers)
         manifest["/config/size"] = manifest["/config/digest"]
+        self._know("config", a.config, b.config)
+        self._know("manifest", a.manifest, b.manifest)
         self._document("config", a.config, b.config, config)
         self._document("manifest", a.manifest, b.manifest, manifest)
+
+    def _know(self, role: str, a: Document | None, b: Document | None) -> None:
+        """Attestations and files may speak of a document's digest, which follows from it."""
+        if a is not None and b is not None and a.digest != b.digest:
+            keys = (written(one.digest.partition(":")[2]) for one in (a, b))
+            one, other = ([key] if key else [] for key in keys)
+            if one and other:
+                self._context.known.add(one, other, (*self._route, role))
 
     def _compression_follows(self, i: int, j: int) -> bool:
         """Do both media types say truly how their layers are compressed?"""
@@ -274,7 +285,8 @@ class PlatformComparison:
                     if _found_equal(self._a.layers[i], self._b.layers[j], a[i], b[j]):
                         self._packing(i, a[i], b[j])
                     else:
-                        self._layer_pair(i, a[i], j, b[j], roots)
+                        below = a_members[:i], b_members[:j]
+                        self._layer_pair(i, a[i], j, b[j], roots, below)
                     self._context.counts.compared += a[i].scanned["members"]
             try:
                 return rung(*roots, a_members, b_members)
@@ -312,7 +324,13 @@ class PlatformComparison:
             self._tell(("layers",), Difference("layer.order", *values, bytes=1))
 
     def _layer_pair(
-        self, i: int, a: ReadLayer, j: int, b: ReadLayer, roots: tuple[Root, Root] | None
+        self,
+        i: int,
+        a: ReadLayer,
+        j: int,
+        b: ReadLayer,
+        roots: tuple[Root, Root] | None,
+        below: tuple[Sequence[Members], Sequence[Members]] | None = None,
     ) -> None:
         """Two layers with other content: packing, order, padding, then member by member."""
         self._packing(i, a, b)
@@ -326,6 +344,7 @@ class PlatformComparison:
                 (lambda path: roots[0].shows(i, path) or roots[1].shows(j, path))
                 if roots
                 else (lambda _: True),
+                below,
             )
             comparison.run(
                 (one and (0, one), other and (0, other))
