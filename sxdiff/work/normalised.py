@@ -12,7 +12,7 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from sxdiff.compare.index import Members, Row
@@ -38,6 +38,8 @@ _CLEARED: dict[str, dict[str, Any]] = {
     "tar.uname": {"uname": ""},
     "tar.gname": {"gname": ""},
 }
+_STORED = ("tar.stored", "tar.sparse")
+"""How a file with holes is stored, which stays."""
 _UMASK = 0o022
 _COPY = 1 << 20
 
@@ -52,6 +54,8 @@ class _Told:
     content: bool = False
     content_stays: bool = False
     only: bool = False
+    copied: bool = False
+    """Whether it is a hard link on one side, to a file like that of the other side."""
 
 
 Platform = tuple[Route, PlatformImage, PlatformImage]
@@ -203,8 +207,12 @@ class _Writer:
                 continue
             member = told.setdefault(where[len(route)], _Told())
             stays = not (explained or derived)
-            if kind.startswith("file.only_in"):
+            if kind.startswith("file.only_in") or kind == "file.idle_marker":
                 member.only = bool(causes) and explained
+            elif kind == "file.hard_link":
+                member.copied = explained
+            elif kind in _STORED:
+                member.header_stays = True
             elif kind.startswith("tar."):
                 member.header_stays = member.header_stays or stays
                 member.header.add(kind)
@@ -263,6 +271,15 @@ def _write_members(
         if one is not None and one.only:
             continue
         content = contents.get(name)
+        if one is not None and one.copied and not one.header_stays:
+            source = members.linked(row) if row.type == tar.HARD_LINK else row
+            if source is not None:
+                header = replace(members.header(row), type=tar.REGULAR, linkname=b"")
+                data = stream.part(source.data_at, source.size)
+                layer.write(_cleared(header, one.header, data.size))
+                layer.copy(data)
+                layer.write(bytes(-data.size % tar.BLOCK))
+                continue
         data = content or stream.part(row.data_at, 0 if row.content is None else row.size)
         if one is not None and one.header and not one.header_stays:
             layer.write(_cleared(members.header(row), one.header, data.size))
