@@ -12,6 +12,8 @@ from sxdiff.model import Blob, Difference, Route, Value
 HEAD = 2048
 """Bytes of a stream's start in which what wrote it may say its name; what a program says of its
 compiler follows them."""
+SHORT = 4096
+"""Bytes of a range in a file of no known format that causes look at."""
 _RAW = ("text", "text.order", "text.whitespace", "text.line_endings", "text.case")
 """Kinds whose values are excerpts of the stream's own bytes."""
 
@@ -87,7 +89,7 @@ class Explainer:
         """What one side says at the place, whole; None where that can't be had."""
         if value is None:
             return ""
-        raw = value.excerpt is not None or found.kind in _RAW
+        raw = value.excerpt is not None or found.kind in _RAW or _is_short(found.kind, value)
         if raw and value.at is not None:
             at, size = value.at[0] - self._ledger.shifts[side], value.at[1]
             if size > LONGEST or at < 0 or at + size > blob.size:
@@ -96,6 +98,11 @@ class Explainer:
         if value.value is None or (value.digest is not None and not _is_proved(found.kind)):
             return None
         return value.value if isinstance(value.value, str) else str(value.value)
+
+
+def _is_short(kind: str, value: Value) -> bool:
+    """Whether a range of bytes is short enough to be looked at, though not told whole."""
+    return kind == "file.content" and value.at is not None and value.at[1] <= SHORT
 
 
 def _is_proved(kind: str) -> bool:
