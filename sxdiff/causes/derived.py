@@ -65,7 +65,7 @@ _ONE, _TWO = "a" * 31 + "1", "b" * 31 + "2"
 CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="derived-manifest-hash",
-        title="Digests of files that differ",
+        title="Digests and sizes of files that differ",
         family="derived",
         kinds=_KINDS,
         tokens=_digests,
@@ -79,7 +79,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="derived-manifest-hash",
-        title="Sizes of files that differ",
+        title="Digests and sizes of files that differ",
         family="derived",
         kinds=("checksums.size",),
         tokens=_size,

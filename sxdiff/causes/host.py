@@ -217,7 +217,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="builder-injected-etc-files",
         title="What the builder wrote into /etc for its container",
-        family="environment",
+        family="env",
         kinds=("text",),
         tokens=_etc,
         judge=any_two,
@@ -246,7 +246,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="environment-variable-capture",
         title="A listing of the environment",
-        family="environment",
+        family="env",
         kinds=("text",),
         tokens=_variables,
         judge=any_two,
@@ -269,7 +269,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="kernel-banner",
         title="Who built a kernel, where and when",
-        family="environment",
+        family="env",
         kinds=(*_TEXTS, "vmlinuz.kernel_version"),
         tokens=_banner,
         judge=_two_banners,
@@ -295,7 +295,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="captures-kernel-version-uname",
         title="The kernel of the machine that built",
-        family="environment",
+        family="env",
         kinds=_TEXTS,
         tokens=_kernels,
         judge=any_two,
@@ -317,7 +317,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="captures-hostname",
         title="The name of the machine that built",
-        family="environment",
+        family="env",
         kinds=_TEXTS,
         tokens=_hosts,
         judge=_two_hosts,
@@ -331,7 +331,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="captures-username",
         title="The name of the user who built",
-        family="environment",
+        family="env",
         kinds=_TEXTS,
         tokens=matches(_USERS, "user"),
         judge=_two_users,
@@ -359,8 +359,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="ci-metadata",
-        title="Numbers of builds, in a field",
-        family="environment",
+        title="Numbers of builds",
+        family="env",
         kinds=("json.value", "ini.value", "stanza.value"),
         tokens=matches(_CI_VALUE, "number"),
         judge=any_two,
@@ -375,7 +375,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="ci-metadata",
         title="Numbers of builds",
-        family="environment",
+        family="env",
         kinds=("text",),
         tokens=matches(_CI_TEXT, "number"),
         judge=any_two,
@@ -388,7 +388,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="captures-parallelism",
         title="How many jobs ran at once",
-        family="environment",
+        family="env",
         kinds=("text",),
         tokens=_jobs,
         judge=_two_counts,
@@ -404,7 +404,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="captures-pid",
         title="Numbers of processes",
-        family="environment",
+        family="env",
         kinds=("text", "json.value"),
         tokens=_pids,
         judge=any_two,

@@ -80,7 +80,6 @@ _SHA_A, _SHA_B = f"sha256:{'a1' * 32}", f"sha256:{'b2' * 32}"
 
 
 def _certificate(
-    title: str,
     kind: str,
     tokens: Tokens,
     judge: Judge,
@@ -90,7 +89,7 @@ def _certificate(
     """A field of a certificate that was made with its key."""
     return Cause(
         id="generated-keys-certs",
-        title=title,
+        title="Keys and certificates that were made anew",
         family="randomness",
         kinds=(kind,),
         tokens=tokens,
@@ -188,7 +187,7 @@ _HEX_A, _HEX_B = "cf3af97b7d3c0bc28b692314e6f7931a", "9505693908025879e5c4509ddf
 PINNED: Final[tuple[Cause, ...]] = (
     Cause(
         id="generated-keys-certs",
-        title="A private key that was made anew",
+        title="Keys and certificates that were made anew",
         family="randomness",
         kinds=("private_key.material",),
         tokens=_keys,
@@ -206,7 +205,7 @@ PINNED: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="generated-keys-certs",
-        title="The public part of a private key",
+        title="Keys and certificates that were made anew",
         family="randomness",
         kinds=("openssh.public_key",),
         tokens=_keys,
@@ -231,7 +230,7 @@ PINNED: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="generated-keys-certs",
-        title="The public key of the host or of a user",
+        title="Keys and certificates that were made anew",
         family="randomness",
         kinds=("openssh.public_key",),
         tokens=_keys,
@@ -255,7 +254,6 @@ PINNED: Final[tuple[Cause, ...]] = (
         composes=False,
     ),
     _certificate(
-        "The serial number of a certificate that was made anew",
         "x509.serial",
         matches(_SERIAL, "serial"),
         any_two,
@@ -263,7 +261,6 @@ PINNED: Final[tuple[Cause, ...]] = (
         "serial",
     ),
     _certificate(
-        "The public key of a certificate that was made anew",
         "x509.public_key",
         _keys,
         any_two,
@@ -271,7 +268,6 @@ PINNED: Final[tuple[Cause, ...]] = (
         "public_key",
     ),
     _certificate(
-        "The validity of a certificate that was made anew",
         "x509.not_before",
         time_field,
         two_times,
@@ -279,7 +275,6 @@ PINNED: Final[tuple[Cause, ...]] = (
         "not_before",
     ),
     _certificate(
-        "The end of the validity of a certificate that was made anew",
         "x509.not_after",
         time_field,
         two_times,
@@ -287,7 +282,6 @@ PINNED: Final[tuple[Cause, ...]] = (
         "not_after",
     ),
     _certificate(
-        "The identifier of the key of a certificate",
         "x509.value",
         matches(_KEY_ID, "key identifier"),
         any_two,
@@ -296,7 +290,7 @@ PINNED: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="generated-keys-certs",
-        title="The prime of Diffie-Hellman parameters",
+        title="Keys and certificates that were made anew",
         family="randomness",
         kinds=("der.value",),
         tokens=_numbers,
@@ -321,7 +315,7 @@ PINNED: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="random-hex-token",
-        title="Random tokens in text",
+        title="Random tokens",
         family="randomness",
         kinds=("text", "xml", "elf.strings"),
         tokens=_pinned,
@@ -334,7 +328,7 @@ PINNED: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="random-hex-token",
-        title="Random tokens in a field",
+        title="Random tokens",
         family="randomness",
         kinds=("json.value", "ini.value", "stanza.value"),
         tokens=_value,

@@ -16,7 +16,6 @@ from sxdiff.causes.tokens import (
     joined,
     matches,
     permutation,
-    same_length,
     seconds,
     time_field,
     times_in,
@@ -67,13 +66,19 @@ _RESIDUE = re.compile(
 
 
 def left(
-    name: str, title: str, paths: Pattern[str], why: str, fixes: tuple[Fix, ...], example: str
+    name: str,
+    title: str,
+    paths: Pattern[str],
+    why: str,
+    fixes: tuple[Fix, ...],
+    example: str,
+    family: str = "time",
 ) -> Cause:
     """A file at a place where nothing but a log, a cache or a backup lies, on one side only."""
     return Cause(
         id=name,
         title=title,
-        family="state",
+        family=family,
         kinds=ONE_SIDED,
         tokens=whole(),
         judge=any_two,
@@ -99,7 +104,7 @@ def field(
     example: tuple[str, str],
     near_miss: NearMiss,
     *,
-    family: str = "state",
+    family: str = "fs-metadata",
     reference: str = _IMAGES,
     paths: Pattern[str] | None = None,
     where: Pattern[str] | None = None,
@@ -273,6 +278,32 @@ def _two_days(one: Token, two: Token) -> Evidence | None:
     return Evidence(one.value, two.value)
 
 
+def _of_one_size(one: Token, two: Token) -> Evidence | None:
+    """Random bytes, as many on each side; what is told of them is their digest."""
+    a, b = (token.value.encode("utf-8", "surrogateescape") for token in (one, two))
+    if len(a) != len(b):
+        return None
+    told = [f"sha256:{hashlib.sha256(side).hexdigest()[:16]}" for side in (a, b)]
+    return Evidence(told[0], told[1])
+
+
+_COMMIT = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
+_REFLOG = re.compile(r"(?m)^[0-9a-f]{40,64} [0-9a-f]{40,64} [^\n]*> (?P<v>\d{10}) [+-]\d{4}")
+
+
+def _references(text: str) -> Iterator[Token]:
+    """Commits, and when a reference came to them."""
+    yield from joined(matches(_COMMIT, "commit"), _epochs_in(_REFLOG))(text)
+
+
+def _two_commits(one: Token, two: Token) -> Evidence | None:
+    if one.form != "commit":
+        return two_times(one, two)
+    if "0" * 40 in (one.value[:40], two.value[:40]):
+        return None  # none on one side
+    return Evidence(one.value, two.value) if len(one.value) == len(two.value) else None
+
+
 _LOG_FIX: Final = (
     Fix("rm -rf /var/log/dnf* /var/log/yum.log in the same RUN", re.compile("rpm|dnf|yum")),
     Fix(
@@ -327,7 +358,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     left(
         "package-manager-logs",
-        "A log of a package manager",
+        "Logs of package managers",
         _LOGS,
         _LOG_WHY,
         _LOG_FIX,
@@ -335,7 +366,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "package-manager-cache",
-        "Times in npm's cache",
+        "Caches of package managers",
         ("text",),
         _cacache,
         two_times,
@@ -354,7 +385,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "package-manager-cache",
-        "When pip last looked for a newer version",
+        "Caches of package managers",
         ("json.value",),
         times_in(re.compile(r"\A\"(?P<v>[^\"]+)\"\Z")),
         two_times,
@@ -368,7 +399,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "package-manager-cache",
-        "Times in wget's list of hosts",
+        "Caches of package managers",
         ("text",),
         _epochs_in(re.compile(r"(?m)^[\w.-]+\t\d+\t[01]\t(?P<v>\d{10})(?=\t\d+$)")),
         two_times,
@@ -387,7 +418,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     left(
         "package-manager-cache",
-        "A cache of a package manager",
+        "Caches of package managers",
         _CACHES,
         _CACHE_WHY,
         _CACHE_FIX,
@@ -395,7 +426,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "apt-lists-and-caches",
-        "Times in apt's lists",
+        "Lists and caches of apt",
         ("text", "stanza.value"),
         joined(times_in(_RELEASE_TIME), times_in(re.compile(r"\A(?P<v>[A-Z][a-z]{2}, [^\n]+)\Z"))),
         two_times,
@@ -425,7 +456,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "dnf-history",
-        "Times in dnf's history",
+        "The history of dnf",
         ("sqlite.rows",),
         _epochs_in(re.compile(r"\bdt_(?:begin|end)=(?P<v>\d{10})(?=,|\Z)")),
         two_times,
@@ -461,6 +492,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "useradd, dpkg and debconf keep the state before the last change beside each database.",
         (Fix("rm -f /etc/*- /var/lib/dpkg/*-old /var/cache/debconf/*-old in the same RUN"),),
         "etc/passwd-",
+        "state",
     ),
     left(
         "temp-residue",
@@ -469,6 +501,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "A program made a temporary file under a random name, and nobody removed it.",
         (Fix("rm -rf /tmp/* /var/tmp/* in the same RUN; or RUN --mount=type=tmpfs,target=/tmp"),),
         "tmp/tmp.Iu8N80yeQx",
+        "randomness",
     ),
     field(
         "ldconfig-aux-cache",
@@ -493,7 +526,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "apk-db",
-        "Times in apk's archive of scripts",
+        "Times in apk's database",
         ("tar.mtime",),
         time_field,
         two_times,
@@ -507,7 +540,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "apk-db",
-        "The version that apk gives a virtual package",
+        "Times in apk's database",
         ("text",),
         times_in(re.compile(r"(?m)^\.[\w.+-]+=(?P<v>20\d{6}\.\d{6})$")),
         two_times,
@@ -526,7 +559,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "apk-db",
-        "The version of a virtual package in apk's database",
+        "Times in apk's database",
         ("stanza.value",),
         times_in(re.compile(r"\A(?P<v>20\d{6}\.\d{6})\Z")),
         two_times,
@@ -577,7 +610,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "word-ordering-in-line",
-        "The members of a group in another order",
+        "A list in another order",
         ("accounts.members", "accounts.administrators"),
         _members,
         another_order,
@@ -591,7 +624,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "fontconfig-cache",
-        "The time of a directory of fonts",
+        "The times of directories of fonts",
         ("fontconfig_cache.checksum",),
         time_field,
         two_times,
@@ -604,7 +637,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "fontconfig-cache",
-        "The nanoseconds of a directory of fonts",
+        "The times of directories of fonts",
         ("fontconfig_cache.checksum_nano",),
         matches(re.compile(r"\A\d{1,9}\Z"), "nanoseconds"),
         any_two,
@@ -616,7 +649,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "git-metadata",
-        "Times in git's index",
+        "What git keeps of times and of the file system",
         ("git_index.ctime", "git_index.mtime"),
         time_field,
         two_times,
@@ -629,7 +662,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "git-metadata",
-        "What git's index says of the file system",
+        "What git keeps of times and of the file system",
         (
             "git_index.ctime_nanoseconds",
             "git_index.mtime_nanoseconds",
@@ -642,35 +675,39 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _GIT_FIX,
         ("28500068", "57659011"),
         NearMiss("git_index.mode", "0o100644", "0o100755", path="src/.git/index"),
+        family="time",
         path="src/.git/index",
     ),
     field(
         "git-metadata",
-        "Times in the logs of git's references",
+        "What git keeps of times and of the file system",
         ("text",),
-        _epochs_in(
-            re.compile(r"(?m)^[0-9a-f]{40,64} [0-9a-f]{40,64} [^\n]*> (?P<v>\d{10}) [+-]\d{4}")
-        ),
-        two_times,
-        _GIT_WHY,
+        _references,
+        _two_commits,
+        "A commit that the build makes has its time in it, and so another name each time; what it"
+        " holds is told by the files.",
         _GIT_FIX,
         (
-            f"{'0' * 40} {'1' * 40} n <a@b> 1768039200 +0000\tclone\n",
-            f"{'0' * 40} {'1' * 40} n <a@b> 1773578096 +0000\tclone\n",
+            f"{'0' * 40} {'1' * 40} n <a@b> 1768039200 +0000\tcommit\n",
+            f"{'0' * 40} {'2' * 40} n <a@b> 1773578096 +0000\tcommit\n",
         ),
         NearMiss(
             "text",
-            f"{'0' * 40} {'1' * 40} n <a@b> 1768039200 +0000\tclone\n",
-            f"{'0' * 40} {'1' * 40} m <c@d> 1773578096 +0000\tclone\n",
+            f"{'0' * 40} {'1' * 40} n <a@b> 1768039200 +0000\tcommit\n",
+            f"{'0' * 40} {'2' * 40} m <c@d> 1773578096 +0000\tcommit\n",
             path="src/.git/logs/HEAD",
         ),
         family="time",
-        paths=re.compile(r"(?:git|^)/logs/"),
+        paths=re.compile(
+            r"git/(?:logs/[^\n]+|refs/(?:heads|tags|remotes)/[^\n]+|packed-refs|HEAD|ORIG_HEAD"
+            r"|FETCH_HEAD|shallow)$"
+        ),
         path="src/.git/logs/HEAD",
+        composes=False,
     ),
     field(
         "login-records",
-        "Times of logins",
+        "Records of logins",
         ("utmp.time", "lastlog.time"),
         time_field,
         two_times,
@@ -683,7 +720,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "login-records",
-        "Processes of logins",
+        "Records of logins",
         ("utmp.microseconds", "utmp.pid", "utmp.session"),
         matches(re.compile(r"\A\d{1,10}\Z"), "number"),
         any_two,
@@ -691,6 +728,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "truncate -s 0 /var/log/wtmp /var/log/btmp in the same RUN",
         ("1234", "5678"),
         NearMiss("utmp.line", "tty1", "tty2", path="var/log/wtmp"),
+        family="time",
         path="var/log/wtmp",
     ),
     field(
@@ -791,7 +829,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "tex-format-time",
-        "The day in a format of TeX",
+        "When a TeX format was dumped",
         ("text", "bytes", "file.content", "gzip.content", "elf.strings"),
         _tex,
         two_times,
@@ -811,7 +849,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     field(
         "tex-format-time",
-        "The time of day in a format of TeX",
+        "When a TeX format was dumped",
         ("bytes", "file.content"),
         _tex_numbers,
         _two_days,
@@ -885,7 +923,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "The random seed of the system",
         ("file.content",),
         whole(),
-        same_length(),
+        _of_one_size,
         "systemd or urandom keeps random bytes for the next start.",
         "rm -f /var/lib/systemd/random-seed in the same RUN",
         ("abcdefgh", "ijklmnop"),
