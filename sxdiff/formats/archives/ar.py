@@ -6,7 +6,8 @@ for the symbol table `/` and the long names `//`. All numbers are ASCII, padded 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -37,6 +38,9 @@ SYMBOL_TABLES = frozenset({"/", "/SYM64/", "__.SYMDEF", "__.SYMDEF SORTED", "__.
 LONG_NAMES = "//"
 LONGEST = 64 << 10
 """Longest name of a member."""
+_LONG = re.compile(rb"/([0-9]+)")
+MOST_LOOKED_INTO = 64 << 20
+"""Bytes of an archive whose tables are compared with its members."""
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
 
 
@@ -66,7 +70,8 @@ class Ar:
         yield Fact("ar.magic", text_of(blob.read(0, len(MAGIC))), (0, len(MAGIC)))
         met: dict[str, int] = {}
         names: dict[int, str] = {}
-        for header in _headers(blob):
+        headers = list(_headers(blob))
+        for header in headers:
             name = header.name
             met[name] = met.get(name, 0) + 1
             if met[name] > 1:
@@ -74,7 +79,9 @@ class Ar:
             names[header.at] = name
             yield from _facts(blob, header, name)
             if header.stored and header.size:
-                yield _content(blob, header, name, names)
+                content = _content(blob, header, name, names)
+                right = not content.derived or _follows(blob, header, headers)
+                yield content if right else replace(content, derived=False)
             end = header.content + (header.size if header.stored else 0)
             if end % 2 and end < blob.size:
                 padding = blob.read(end, 1)
@@ -175,6 +182,65 @@ def _content(blob: Blob, header: Header, name: str, names: Mapping[int, str]) ->
         derived=known,
         inside=Listing(kind, rows) if known else None,
     )
+
+
+def _follows(blob: Blob, table: Header, headers: Sequence[Header]) -> bool:
+    """Whether a table says no more than the members: their long names, or symbols that stand in
+    them. That of a large archive, and of one that holds no members, is taken to be right."""
+    if blob.size > MOST_LOOKED_INTO or not all(header.stored for header in headers):
+        return True
+    raw = blob.part(table.content, table.size).read()
+    if table.name == LONG_NAMES:
+        starts = {0}
+        for line in raw.splitlines(keepends=True):
+            starts.add(max(starts) + len(line))
+        used = {int(found[1]) for each in headers if (found := _LONG.match(each.raw))}
+        return starts - {len(raw)} <= used
+    members = {header.at: header for header in headers}
+    words: dict[int, tuple[bytes, set[bytes]]] = {}
+    try:
+        symbols = list(_symbol_places(table.name, raw))
+    except FormatError:
+        return False
+    for symbol, place in symbols:
+        member = members.get(place)
+        if member is None:
+            return False
+        if place not in words:
+            data = blob.part(member.content, member.size).read()
+            words[place] = data, set(data.split(b"\0"))
+        data, strings = words[place]
+        # a name may be the end of another one; only ELF ends all with NUL
+        end = b"\0" if data.startswith(b"\x7fELF") else b""
+        if symbol not in strings and symbol + end not in data:
+            return False
+    return True
+
+
+def _symbol_places(kind: str, data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Each symbol and the offset of its member's header. Raises `FormatError` where there are
+    more names than symbols, or fewer."""
+    bsd = kind.startswith("__.SYMDEF")
+    size = 8 if kind in ("/SYM64/", "__.SYMDEF_64") else 4
+    order: Literal["little", "big"] = "little" if bsd else "big"
+
+    def number(at: int) -> int:
+        return int.from_bytes(data[at : at + size], order)
+
+    count = number(0) // (2 * size) if bsd else number(0)
+    start = size + count * (2 * size if bsd else size) + (size if bsd else 0)
+    if start > len(data):
+        raise FormatError("symbol table ends early")
+    if bsd:
+        for place in range(size, size + 2 * size * count, 2 * size):
+            begin = start + number(place)
+            yield data[begin : data.find(b"\0", begin)], number(place + size)
+        return
+    names = data[start:].split(b"\0")
+    if len(names) <= count or any(names[count:]):
+        raise FormatError("another number of symbols than of names")
+    for place, name in enumerate(names[:count]):
+        yield name, number(size + size * place)
 
 
 def _long_names(table: Blob) -> Iterator[Row]:
