@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from re import Pattern
 
 from sxdiff.causes.cause import Site
 
@@ -31,6 +32,16 @@ _DIGITS = re.compile(r"\d+")
 
 def _without_digits(text: str) -> str:
     return _DIGITS.sub("0", text)
+
+
+_HASH = re.compile(r"\A\$[^$ ]+\$ sha256:")
+_VARIABLE = re.compile(
+    r"\A(?:export )?(?:PATH|HOME|USER|LOGNAME|SHELL|HOSTNAME|LANG|LC_[A-Z]+|TZ|TERM|PWD|OLDPWD)="
+)
+_SHELL = re.compile(r"\A#! ?/(?:usr/)?bin/(?:env )?(?:ba|da|z|k|c|tc|mk)?sh\b|\bSHELL ?= ?[\"'/]")
+_TEMPORARY = re.compile(r"\A(?=.*[a-z])(?=.*[A-Z0-9].*\.)[A-Za-z0-9_]{6,10}\.[a-z]{1,2}\Z")
+_PID = re.compile(r"(?i)\bpid\b|\[\d+\]")
+_AT_HOST = re.compile(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
 
 SUSPICIONS: tuple[Suspicion, ...] = (
@@ -83,7 +94,88 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         lambda site: bool(_BANNER.search(site.a) and _BANNER.search(site.b)),
         "use the same version of the generator, and compare again",
     ),
+    Suspicion(
+        "password-salt",
+        "Hashes of one method, of one password or of two",
+        ("accounts.password",),
+        lambda site: _both(_HASH, site) and site.a.split(" ")[0] == site.b.split(" ")[0],
+        "hash the password with the salt of each side: it must give the hash of that side",
+    ),
+    Suspicion(
+        "uid-allocation-order",
+        "Numbers of users and groups that may have been given in another order",
+        ("accounts.uid", "accounts.gid"),
+        lambda site: _is_given(site.a) and _is_given(site.b),
+        "useradd -u with fixed numbers, and compare again",
+    ),
+    Suspicion(
+        "cryptographic-signature",
+        "Signatures that may be of the same content",
+        ("pgp.signature", "pkcs7.signature", "minisign.*signature", "rpm.*signature"),
+        _always,
+        "check each signature with its key, and compare what is signed",
+    ),
+    Suspicion(
+        "environment-variable-capture",
+        "A variable of the environment, or a setting of that name",
+        ("text", "ini.value"),
+        lambda site: _both(_VARIABLE, site),
+        "env -i PATH=... for the build, and compare again",
+    ),
+    Suspicion(
+        "captures-shell-variable",
+        "Another shell",
+        ("text",),
+        lambda site: _both(_SHELL, site),
+        "CONFIG_SHELL=/bin/sh for the build, and compare again",
+    ),
+    Suspicion(
+        "random-temporary-path",
+        "Names that may be of temporary files",
+        ("elf.strings",),
+        lambda site: site.where[-1:] == (".strtab",) and _both(_TEMPORARY, site),
+        "-save-temps=obj, or a fixed name for the source, and compare again",
+    ),
+    Suspicion(
+        "captures-pid",
+        "Numbers that may be of processes",
+        ("text",),
+        lambda site: _without_digits(site.a) == _without_digits(site.b) and _both(_PID, site),
+        "build twice: the numbers differ each time",
+    ),
+    Suspicion(
+        "captures-hostname",
+        "Names of machines, or addresses to write to",
+        ("text", "elf.strings", "*.value"),
+        lambda site: _both(_AT_HOST, site) and _same_user(site),
+        "unshare --uts with a fixed hostname for the build, and compare again",
+    ),
+    Suspicion(
+        "random-bytes-high-entropy",
+        "Bytes without any pattern",
+        ("file.content",),
+        lambda site: _is_noise(site.a) and _is_noise(site.b),
+        "build twice in the same place with the same clock: random bytes differ again",
+    ),
 )
+
+
+def _both(pattern: Pattern[str], site: Site) -> bool:
+    return bool(pattern.search(site.a) and pattern.search(site.b))
+
+
+def _same_user(site: Site) -> bool:
+    return _AT_HOST.findall(site.a) == _AT_HOST.findall(site.b)
+
+
+def _is_given(text: str) -> bool:
+    """Whether a number is one that useradd gives by itself (login.defs(5))."""
+    return text.isdigit() and 100 <= int(text) < 60_000
+
+
+def _is_noise(text: str) -> bool:
+    data = text.encode("utf-8", "surrogateescape")
+    return 16 <= len(data) <= 4096 and len(set(data)) >= min(len(data) * 3 // 4, 150)
 
 
 def _is_random(text: str) -> bool:
