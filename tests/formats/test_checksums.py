@@ -94,6 +94,12 @@ def test_what_no_row_says_of_a_database_is_a_root(tmp_path: Path, at: int) -> No
     assert _new_roots(tmp_path, "sqlite", at)
 
 
+@pytest.mark.parametrize("at", [75, 80])
+def test_symbols_that_no_member_has_are_a_root(tmp_path: Path, at: int) -> None:
+    """The place of a member, and the first letter of a symbol or another place."""
+    assert _new_roots(tmp_path, "ar", at)
+
+
 def _new_roots(tmp_path: Path, folder: str, at: int) -> set[tuple[str, Value | None]]:
     """The roots of a pair that are there only if one byte of one side is another one."""
     a, b = _artefact(folder, "a"), _artefact(folder, "b")

@@ -6,6 +6,7 @@ for the symbol table `/` and the long names `//`. All numbers are ASCII, padded 
 """
 
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -38,6 +39,7 @@ SYMBOL_TABLES = frozenset({"/", "/SYM64/", "__.SYMDEF", "__.SYMDEF SORTED", "__.
 LONG_NAMES = "//"
 LONGEST = 64 << 10
 """Longest name of a member."""
+ELF_64, SYMTAB = b"\x7fELF\x02\x01", 2
 _LONG = re.compile(rb"/([0-9]+)")
 MOST_LOOKED_INTO = 64 << 20
 """Bytes of an archive whose tables are compared with its members."""
@@ -208,13 +210,36 @@ def _follows(blob: Blob, table: Header, headers: Sequence[Header]) -> bool:
             return False
         if place not in words:
             data = blob.part(member.content, member.size).read()
-            words[place] = data, set(data.split(b"\0"))
+            words[place] = data, _defined(data) or set(data.split(b"\0"))
         data, strings = words[place]
-        # a name may be the end of another one; only ELF ends all with NUL
+        # symbols of link-time optimisation are in no table that is read here
+        plain = data.startswith(ELF_64) and b".gnu.lto_" not in data
         end = b"\0" if data.startswith(b"\x7fELF") else b""
-        if symbol not in strings and symbol + end not in data:
+        if symbol not in strings and (plain or symbol + end not in data):
             return False
     return True
+
+
+def _defined(data: bytes) -> set[bytes]:
+    """The symbols that an object for 64-bit little-endian machines defines; none of others."""
+    out: set[bytes] = set()
+    if not data.startswith(ELF_64):
+        return out
+    try:
+        (start,) = struct.unpack_from("<Q", data, 0x28)
+        count = struct.unpack_from("<H", data, 0x3C)[0]
+        sections = [struct.unpack_from("<IIQQQQII", data, start + 64 * i) for i in range(count)]
+        for _, kind, _, _, at, size, link, _ in sections:
+            if kind == SYMTAB and link < count and at + size <= len(data):
+                strings = sections[link][4]
+                symbols = struct.iter_unpack("<IBBHQQ", data[at : at + size - size % 24])
+                for name, _, _, section, _, _ in symbols:
+                    if section:
+                        begin = strings + name
+                        out.add(data[begin : data.find(b"\0", begin)])
+    except struct.error:
+        out.clear()
+    return out
 
 
 def _symbol_places(kind: str, data: bytes) -> Iterator[tuple[bytes, int]]:
