@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sxdiff.causes.catalogue import SUSPICIONS
 from sxdiff.causes.catalogue import cause as cause_of
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose, suspect
-from sxdiff.causes.tokens import time_field, times
+from sxdiff.causes.tokens import seconds, time_field, times
 from sxdiff.compare.digests import LOOKUP, Known
 from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
@@ -31,6 +32,8 @@ _NO_YEAR = re.compile(r"\d\d-\d\d ")
 
 def explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
     """A difference that was told without looking into a file, with the causes that explain it."""
+    if found.kind == "tar.mtime" and path is not None and (claim := _two_mtimes(found, path)):
+        return replace(found, claims=(claim,))
     a, b = _said(found.a), _said(found.b)
     if a is None or b is None:
         return found
@@ -45,6 +48,22 @@ def explained(found: Difference, route: Route, format_name: str, path: str | Non
     if diagnosis is None:
         return replace(found, suspect=suspect(site))
     return replace(found, claims=diagnosis.claims)
+
+
+def _two_mtimes(found: Difference, path: str) -> Claim | None:
+    """What `diagnose` says of two times in whole seconds of one file: of some images, of each."""
+    a, b = found.a and found.a.value, found.b and found.b.value
+    if type(a) is not int or type(b) is not int or a == b or ".wh." in path:
+        return None
+    one, other = _second(a), _second(b)
+    return Claim("tar-mtime", one, other) if one and other else None
+
+
+@lru_cache(1 << 16)
+def _second(value: int) -> str | None:
+    """A time as evidence says it, where a build may have had it."""
+    moment = seconds(value)
+    return moment.replace("T", " ") if moment else None
 
 
 def _said(value: Value | None) -> str | None:
