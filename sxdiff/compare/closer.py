@@ -271,6 +271,8 @@ class _Closer:
         assert self._explainer  # noqa: S101 - set where the stream's look begins
         out = self._explainer.all(found, format_name, below=below)
         for each in out:
+            if not each.derived and not each.claims:  # what has claims was noted with them
+                self._ledger.moved(each.a.at if each.a else None, each.b.at if each.b else None)
             # rows of a layout were counted one by one, facts before they were told
             if each.derived and each.kind in _FRAMES:
                 self._ledger.frames |= {(*below, *each.where), below}
