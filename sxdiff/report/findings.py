@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from sxdiff.model import Difference, Route
+from sxdiff.report import words
 from sxdiff.wire import JsonObject
 
 UNEXPLAINED: Final = "unexplained"
@@ -108,9 +109,7 @@ def finding_of(
     varied there."""
     unexplained = cause == UNEXPLAINED
     known = diagnosis.words(cause, producers) if diagnosis and not unexplained else {}
-    evidence = f"{tally.differences:,} difference{'s' * (tally.differences != 1)}"
-    if tally.files:
-        evidence += f" in {tally.files:,} file{'s' * (tally.files != 1)}"
+    evidence = words.places(tally.differences, tally.files)
     if bindings:
         tied = diagnosis.ties(bindings) if diagnosis else ""
         evidence = f"{_evidence(bindings)}{tied and f' ({tied})'}: {evidence}"
@@ -123,6 +122,7 @@ def finding_of(
         "confirmed": not unexplained,
         "platforms": sorted(tally.platforms),
         "differences": differences,
+        "files": tally.files,
         "bytes": tally.size,
         "evidence": evidence,
         "why": known.get("why", ""),

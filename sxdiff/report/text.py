@@ -19,6 +19,9 @@ _SUSPECTS_TOLD = 1
 _LINES_OF_CAUSES = 7
 """Lines of the screen that are for causes, if there are any."""
 _FIX_LINES = 2
+_BRIEF_LINES = 3
+_HINT = "-v lists every difference, --html FILE makes a page of them"
+_HINT_NAMED = "-v lists all, --html FILE makes a page of it, sxdiff explain CAUSE tells more"
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
 
 
@@ -44,9 +47,9 @@ class _View:
         problems = [*self._problems()]
         hint = [*self._hint()]
         room = SCREEN_LINES - len(lines) - len(problems) - len(hint)
-        causes = self._causes()
+        causes = [one for one in self._header["findings"] if one["confirmed"]]
         # what is unexplained comes first, but may not take all
-        kinds = self._kinds(room - min(_LINES_OF_CAUSES, 2 * len(causes) + 1))
+        kinds = self._kinds(room - min(_LINES_OF_CAUSES, _BRIEF_LINES * len(causes) + 1))
         lines += kinds
         lines += self._fitting(causes, room - len(kinds))
         return lines + problems + hint
@@ -55,8 +58,9 @@ class _View:
         yield from self._head()
         yield from self._counts()
         yield from self._kinds(None)
-        for block in self._causes():
-            yield from ("", *block)
+        for finding in self._header["findings"]:
+            if finding["confirmed"]:
+                yield from ("", *self._cause(finding))
         yield from self._problems()
         shown: list[str] = []
         for number, difference in enumerate(self._report.differences()):
@@ -160,53 +164,77 @@ class _View:
             line = escape(f"  {some} like {one['cause']}; to see: {one['proof']}")
             yield line if self._verbose else self._cut(line, end=True)
 
-    def _causes(self) -> list[list[str]]:
-        """A block for each confirmed cause: how often and what varied, an example, the fix."""
-        return [self._cause(one) for one in self._header["findings"] if one["confirmed"]]
-
-    def _cause(self, finding: JsonObject) -> list[str]:
-        head = self._paint(escape(finding["title"]), _BOLD, _GREEN)
-        name = self._paint(f" [{escape(finding['cause'])}]", _DIM)
-        lines = [f"{head}{name}"]
-        evidence = finding["evidence"]
-        if vanish := finding.get("consequences"):
-            evidence += f"; {words.count(vanish, 'consequence')} with it"
-        lines.append(self._cut("  " + escape(evidence)))
-        kind = max(finding["kinds"], key=lambda one: one["files"])
-        example = self._report.examples[kind["example"]]
-        lines.append(self._cut(f"  in {escape(words.place(example, self._header))}"))
+    def _cause(self, finding: JsonObject, *, brief: bool = False) -> list[str]:
+        """A confirmed cause: how often, what varied, an example, the fix."""
+        lines = [self._cause_name(finding)]
+        varied = "  " + escape(words.varied(finding))
+        lines.append(varied if self._verbose else self._cut(varied, end=True))
+        if not brief:
+            example = self._report.examples[finding["kinds"][0]["example"]]
+            vanish = finding.get("consequences")
+            more = f"; {words.count(vanish, 'consequence')} with it" if vanish else ""
+            place = escape(words.place(example, self._header))
+            room = self._width - len("  in ") - len(more)
+            lines.append(f"  in {place if self._verbose else _cut_middle(place, room)}{more}")
         if self._verbose:
             lines += self._wrapped("  why: ", finding.get("why", ""), None)
-        lines += self._wrapped("  fix: ", finding["fix"], None if self._verbose else _FIX_LINES)
+        most = None if self._verbose else 1 if brief else _FIX_LINES
+        lines += self._wrapped("  fix: ", finding["fix"], most)
         if self._verbose:
             lines += [f"  see: {escape(one)}" for one in finding["references"]]
         return lines
+
+    def _cause_name(self, finding: JsonObject) -> str:
+        """A title, the id that `sxdiff explain` knows, and how often; the title gives way."""
+        name = escape(finding["cause"])
+        title = escape(finding["title"])
+        number, files = len(finding["differences"]), words.files(finding)
+        counted = f" × {number:,}" if number > 1 else ""  # noqa: RUF001 - the sign for times
+        counted += f" in {files:,} files" if files > 1 else ""
+        id_ = f" [{name}]"
+        if not self._verbose:
+            title = _cut_end(title, max(12, self._width - len(id_) - len(counted)))
+        return f"{self._paint(title, _BOLD, _GREEN)}{self._paint(id_, _DIM)}{counted}"
 
     def _wrapped(self, label: str, text: str, most: int | None) -> list[str]:
         """A sentence over several lines, at most so many."""
         if not text:
             return []
         width = max(24, self._width - len(label))
-        lines = textwrap.wrap(escape(text), width, max_lines=most, placeholder=" …")
+        # an option or an address is not broken: it gets copied
+        lines = textwrap.wrap(
+            escape(text),
+            width,
+            max_lines=most,
+            placeholder=" …",
+            break_on_hyphens=False,
+            break_long_words=most is not None,
+        )
         return [(label if n == 0 else " " * len(label)) + line for n, line in enumerate(lines)]
 
-    def _fitting(self, blocks: list[list[str]], room: int) -> list[str]:
-        """The blocks where they have room, else two lines of each, as many as have room."""
-        if sum(map(len, blocks)) + len(blocks) <= room:
-            return [line for block in blocks for line in ["", *block]]
-        out: list[str] = [""] if blocks else []
-        causes = [one for one in self._header["findings"] if one["confirmed"]]
-        for number, finding in enumerate(causes):
+    def _fitting(self, causes: list[JsonObject], room: int) -> list[str]:
+        """All causes in as many lines as have room; where not even two each have, the first."""
+        if not causes:
+            return []
+        whole = [self._cause(one) for one in causes]
+        if sum(map(len, whole)) + len(whole) <= room:
+            return [line for block in whole for line in ["", *block]]
+        short = [
+            [block[0], *self._wrapped("  fix: ", one["fix"], 1)]
+            for block, one in zip(whole, causes, strict=True)
+        ]
+        for blocks in (whole, [self._cause(one, brief=True) for one in causes], short):
+            if sum(map(len, blocks)) < room:
+                return ["", *(line for block in blocks for line in block)]
+        out = [""]
+        for number, block in enumerate(short):
             last = number + 1 == len(causes)
-            if len(out) + 2 > room - (not last):
+            if len(out) + len(block) > room - (not last):
                 names = [one["cause"] for one in causes[number:]]
                 more = words.count(len(names), "more cause")
                 out.append(self._cut(escape(f"and {more}: {', '.join(names)}"), end=True))
                 break
-            title = finding["title"]
-            said = _cut_end(escape(f": {finding['evidence']}"), self._width - _columns(title))
-            out.append(self._paint(escape(title), _BOLD, _GREEN) + said)
-            out += self._wrapped("  fix: ", finding["fix"], 1)
+            out += block
         return out
 
     def _kind(self, kind: JsonObject) -> list[str]:
@@ -284,7 +312,9 @@ class _View:
     def _hint(self) -> Iterator[str]:
         if self._header["summary"]["differences"]["total"]:
             yield ""
-            yield self._paint("-v lists every difference, --html FILE makes a page of them", _DIM)
+            named = any(one["confirmed"] or one.get("suspects") for one in self._header["findings"])
+            hint = _HINT_NAMED if named else _HINT
+            yield self._paint(hint, _DIM)
 
     def _room(self, indent: str) -> int:
         # a tree deeper than the screen is wide still shows something

@@ -73,6 +73,25 @@ def counterfactual(header: JsonObject) -> str:
     return f"Without what is explained: equal at {would['equal_at']}, {seen}."
 
 
+def places(number: int, files: int) -> str:
+    """How many differences there are, and in how many files."""
+    told = count(number, "difference")
+    return f"{told} in {count(files, 'file')}" if files else told
+
+
+def files(finding: JsonObject) -> int:
+    """In how many files a finding is; of a report that does not say it, the most of a kind."""
+    most = max((kind["files"] for kind in finding["kinds"]), default=0)
+    return int(finding.get("files", most))
+
+
+def varied(finding: JsonObject) -> str:
+    """The values of the evidence, without how often they are there; all of it where that is all."""
+    evidence = str(finding["evidence"])
+    often = places(len(finding["differences"]), files(finding))
+    return evidence.removesuffix(f": {often}")
+
+
 def platform_name(platform: JsonObject) -> str:
     """The platform, with the image's name where an archive holds several."""
     name, image = platform["platform"], platform["image"]
@@ -167,4 +186,6 @@ def marks(difference: JsonObject) -> list[str]:
         told.append("hidden by an upper layer")
     if difference["causes"]:
         told.append(f"cause: {', '.join(difference['causes'])}")
+    if difference.get("suspect"):
+        told.append(f"looks like {difference['suspect']}, not proved")
     return told
