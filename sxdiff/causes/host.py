@@ -25,12 +25,16 @@ _BUILD_HOST = re.compile(
     r"|sbuild|jenkins|localhost|debian|ubuntu|fedora|reprotest)\d*(?:\Z|[^a-z])|\A[0-9a-f]{12}\Z"
 )
 """Host names that only machines for builds and containers have."""
+_NO_SETTINGS: Final = re.compile(
+    r"\A(?!.*(?:(?:^|/)etc/|\.(?:ya?ml|conf|cfg|service|timer|socket|toml|rules|env)$))"
+)
+"""Paths but those of settings, where a host or a directory is one that is used."""
 _HOSTS: Final = (
     # a name that says so: any host
     re.compile(
         r"(?i)(?<![a-z0-9])(?:(?:build|compile|built|compiled|packag(?:e|ing)|builder)[ _-]?"
         r"(?:on[ _-]?)?"
-        rf"(?:host(?:[ _-]?name)?|machine|node|server)){_IS}(?P<v>{_HOST}){_END}"
+        rf"(?:host(?:[ _-]?name)?|machine)){_IS}(?P<v>{_HOST}){_END}"
     ),
     re.compile(rf"(?m)^(?:hostname|uname -n)[ \t]*=[ \t]*(?P<v>{_HOST})$"),
     # a name of a site, and somebody at a host: such as are for builds
@@ -321,6 +325,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=_TEXTS,
         tokens=_hosts,
         judge=_two_hosts,
+        paths=_NO_SETTINGS,
         bound=True,
         why="The build wrote the name of its machine into its result.",
         fixes=(Fix("unshare --uts, with a fixed hostname; or do not write it"),),
@@ -349,6 +354,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=_TEXTS,
         tokens=matches(_HOMES, "home"),
         judge=any_two,
+        paths=_NO_SETTINGS,
         where=re.compile(r"\A(?!.*(?:\.z?debug_|\.stab|__debug_))"),
         bound=True,
         why="The build wrote the home directory of its user into its result.",

@@ -173,8 +173,8 @@ def _addresses(text: str) -> Iterator[Token]:
     if "0x" not in text:
         return
     for found in _ADDRESS.finditer(text):
-        if len(found["v"]) != 12:
-            continue
+        if len(found["v"]) != 12 or "fffff" in found["v"] or "00000" in found["v"]:
+            continue  # a mask, a constant
         form = f"stack {found['stack']}" if found["stack"] else f"{found['region']} {found['page']}"
         yield Token(*found.span("v"), f"0x{found['v']}", f"address {form}")
 

@@ -65,6 +65,15 @@ _RESIDUE = re.compile(
 )
 
 
+_PLAIN = re.compile(r"(?:regular file, \d+ bytes|directory)?")
+
+
+def _plain_file(text: str) -> Iterator[Token]:
+    """A member that is a file or a directory, or that is not there; a link leads elsewhere."""
+    if _PLAIN.fullmatch(text):
+        yield Token(0, len(text), text, "member")
+
+
 def left(
     name: str,
     title: str,
@@ -80,7 +89,7 @@ def left(
         title=title,
         family=family,
         kinds=ONE_SIDED,
-        tokens=whole(),
+        tokens=_plain_file,
         judge=any_two,
         paths=paths,
         why=why,
@@ -177,12 +186,16 @@ def _cacache(text: str) -> Iterator[Token]:
         yield from inside
 
 
+FIRST_DAY: Final = 10957
+"""The first day of 2000."""
 _LAST_CHANGE = re.compile(r"(\d{1,5}) \(\d{4}-\d\d-\d\d\)")
 
 
 def _last_change(text: str) -> Iterator[Token]:
     found = _LAST_CHANGE.fullmatch(text)
-    for token in day_field(found[1]) if found else ():
+    if found is None or int(found[1]) < FIRST_DAY:
+        return  # 0 asks for another password at the next login
+    for token in day_field(found[1]):
         yield Token(0, len(text), token.value, token.form)
 
 
