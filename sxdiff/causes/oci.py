@@ -307,7 +307,7 @@ _BUILDER: Final = Cause(
 )
 _HISTORY: Final = Cause(
     id="oci-history-created-by",
-    title="Steps of the history in other words",
+    title="Steps of the history: times in them, or their wording",
     family="toolchain",
     kinds=("config.value",),
     tokens=_instruction,
@@ -368,7 +368,7 @@ _PACKED: Final = Cause(
 )
 _SCHEMA: Final = Cause(
     id="oci-media-type-schema",
-    title="OCI's schema on one side, docker's on the other",
+    title="Schema and layout of the image's documents",
     family="toolchain",
     kinds=("manifest.value", "index.value"),
     tokens=_media_type,
@@ -415,7 +415,7 @@ _OUTER: Final = Cause(
 )
 _ATTESTED: Final = Cause(
     id="oci-provenance-attestation",
-    title="Times and identifiers in the provenance",
+    title="Provenance and other attestations of the build",
     family="time",
     kinds=("in_toto.value",),
     tokens=times,
@@ -548,8 +548,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
     _HISTORY,
     replace(
         _HISTORY,
-        title="Times and digests in steps of the history",
-        family="time",
         tokens=joined(_CONTEXT, times, epoch_numbers),
         judge=lambda one, two: any_two(one, two) if one.form == "digest" else two_times(one, two),
         why="The history keeps the values of build arguments, and the classic builder a digest of"
@@ -642,7 +640,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("index.nesting",),
         tokens=_all_of(r"\d"),
         where=None,
-        title="Another number of indexes around the manifests",
         why="One exporter puts an index of its own around the manifests, the other none.",
         example=NearMiss("index.nesting", "0", "1", where=("index",)),
         near_miss=NearMiss("index.nesting", "0", "1; annotations", where=("index",)),
@@ -750,7 +747,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     replace(
         _ATTESTED,
-        title="Provenance or SBOM that one side has",
         kinds=("attestation.only_in_?",),
         tokens=_all_of(r"(?:sha256:[0-9a-f]{64})?"),
         judge=_shown,

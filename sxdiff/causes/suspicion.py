@@ -40,6 +40,8 @@ _VARIABLE = re.compile(
 )
 _SHELL = re.compile(r"\A#! ?/(?:usr/)?bin/(?:env )?(?:ba|da|z|k|c|tc|mk)?sh\b|\bSHELL ?= ?[\"'/]")
 _TEMPORARY = re.compile(r"\A(?=.*[a-z])(?=.*[A-Z0-9].*\.)[A-Za-z0-9_]{6,10}\.[a-z]{1,2}\Z")
+_STRICT_OR_COMMON = re.compile(r"\A0(?:600|640|644|700|750|755)\Z")
+"""Modes under umask 022, 027 and 077."""
 _PID = re.compile(r"(?i)\bpid\b|\[\d+\]")
 _AT_HOST = re.compile(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
@@ -156,6 +158,27 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         ("file.content",),
         lambda site: _is_noise(site.a) and _is_noise(site.b),
         "build twice in the same place with the same clock: random bytes differ again",
+    ),
+    Suspicion(
+        "tar-uid-gid",
+        "Owners that may be those of the builder",
+        ("tar.uid", "tar.gid"),
+        _always,
+        "see whom the files must belong to where they are run; --owner=0 --group=0 for both",
+    ),
+    Suspicion(
+        "different-due-to-umask",
+        "Permissions that a stricter umask gives",
+        ("tar.mode",),
+        lambda site: _both(_STRICT_OR_COMMON, site),
+        "build both under umask 022, and compare again",
+    ),
+    Suspicion(
+        "oci-layer-boundary",
+        "The same files in other layers, or layers in another order",
+        ("layer.count", "layer.order"),
+        _always,
+        "equal at rootfs: what runs is the same; a lower layer may still hold what is hidden",
     ),
 )
 

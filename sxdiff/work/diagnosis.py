@@ -219,15 +219,16 @@ def _moment(text: str) -> datetime | None:
 
 
 def _conflicts(bindings: list[Binding]) -> set[Binding]:
-    """Bindings of causes that must map one to one over the whole image, and do not: all but the
-    one that has most places by far."""
+    """Bindings of causes that must map one to one over the whole image, and in one direction,
+    and do not: all but the one that has most places by far."""
     fallen: set[Binding] = set()
-    for side in ("a", "b"):
-        groups: dict[tuple[str, str], list[Binding]] = {}
+    for side in ("a", "b", "both"):
+        groups: dict[tuple[str, object], list[Binding]] = {}
         for one in bindings:
             known = cause_of(one.cause)
             if known is not None and known.bound:
-                groups.setdefault((known.family, getattr(one, side)), []).append(one)
+                value = {"a": one.a, "b": one.b}.get(side, frozenset((one.a, one.b)))
+                groups.setdefault((known.family, value), []).append(one)
         for group in groups.values():
             counts: Counter[tuple[str, str]] = Counter()
             for one in group:
