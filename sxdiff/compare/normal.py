@@ -26,12 +26,8 @@ _NO_PLACE = re.compile(
 )
 """Kinds of facts that follow from bytes, not from places and sizes."""
 _HEX = re.compile(r"0x[0-9a-f]{1,16}")
-_MEASURED = (
-    "elf.section.sh_addr",
-    "elf.section.sh_offset",
-    "elf.segment.",
-    "elf.header.e_entry",
-    "elf.symbol.st_",
+_MEASURED = re.compile(
+    r"elf\.(?:section\.sh_(?:addr|offset)\Z|segment\.p_(?!align)|header\.e_entry\Z|symbol\.st_)"
 )
 """Kinds of which each value is a place or a size, and moved by what lies before it."""
 
@@ -70,10 +66,11 @@ class Ledger:
         if len(self.moves) > MOST_MOVES:
             return []
         far = {one - other for one in self.moves for other in self.moves}
+        far |= {place for one in far if one for place in _aligned(one)}
         return [
             (left, right, shifts)
             for left, right, shifts in self.follows
-            if self.still or (left.kind.startswith(_MEASURED) and _far(left, right) not in far)
+            if self.still or (_MEASURED.match(left.kind) and _far(left, right) not in far)
         ]
 
     def moved(self, a: Span | None, b: Span | None, *, derived: bool = False) -> None:
@@ -176,6 +173,12 @@ def _number(fact: Fact) -> int | None:
     if isinstance(fact.value, str):
         return int(fact.value, 16) if _HEX.fullmatch(fact.value) else None
     return None if fact.value is True or fact.value is False else fact.value
+
+
+def _aligned(far: int) -> Iterator[int]:
+    """How far something may move that is aligned, behind something that moved so far."""
+    for size in (4, 8, 16, 32, 64):
+        yield from (far // size * size, far // size * size + size)
 
 
 def _far(left: Fact, right: Fact) -> int:
