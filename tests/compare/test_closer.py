@@ -97,7 +97,7 @@ def test_date_in_an_object(compare: Look) -> None:
     assert (date.a.value, date.b.value) == ("2026-01-01", "2026-01-02")
     data = (ARTEFACTS / "small-x86_64.o").read_bytes()
     assert date.a.at is not None
-    assert data[date.a.at[0] :][: date.a.at[1]] == b"2026-01-01"
+    assert data[date.a.at[0] :][: date.a.at[1]] == b"2026-01-01\0"
     assert date.symbol == "build_date"
     assert path.a and path.a.value == "/build/a/small.c"
 

@@ -64,7 +64,10 @@ _GO_MODULES = re.compile(rb"path\t[^\n]*\n(?:(?:mod|dep|=>|build)\t[^\n]*\n)+")
 def data(elf: ElfFile, index: int) -> Listing | None:
     """One row a text, an address, a distance or a number."""
     section = elf.layout.sections[index]
-    if section.name not in SECTIONS or elf.layout.type == schema.ET_REL:
+    name = section.name
+    if elf.layout.type == schema.ET_REL:  # -fdata-sections has one of each for each object
+        name = name if section.flags & schema.SHF_STRINGS else f".{name[1:].partition('.')[0]}"
+    if name not in SECTIONS:
         return None
     if section.size > MOST_BYTES or section.type == schema.SHT_NOBITS:
         return None
@@ -109,6 +112,9 @@ class _Labels:
 def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
     content = blob.read(0, MOST_BYTES)
     labels = _Labels(elf.symbols(index))
+    if elf.layout.type == schema.ET_REL:  # relocations say where addresses are, and which
+        yield from _plain(labels, content, 0, len(content))
+        return
     done = 0
     for start, size, targets in _tables(elf, index, content):
         yield from _addresses(elf, index, content, done, start)
