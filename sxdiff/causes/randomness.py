@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from sxdiff.causes.cause import Cause, Fix, Judge, NearMiss, Token, Tokens
+from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, Tokens
 from sxdiff.causes.tokens import (
     any_two,
     matches,
@@ -177,6 +177,30 @@ def _addresses(text: str) -> Iterator[Token]:
             continue  # a mask, a constant
         form = f"stack {found['stack']}" if found["stack"] else f"{found['region']} {found['page']}"
         yield Token(*found.span("v"), f"0x{found['v']}", f"address {form}")
+
+
+_RANDOM_NAME = re.compile(
+    r"(?<=[-._/])(?:(?P<v>(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{6,64})(?=[-._]|\Z)"
+    r"|(?P<m>(?=[^./]*[a-z][^./]*[A-Z0-9]|[^./]*[A-Z0-9][^./]*[a-z][^./]*[A-Z0-9])[A-Za-z0-9]{6,10})\Z)"
+    r"(?=[^/]*\Z)"
+)
+
+
+def _random_names(text: str) -> Iterator[Token]:
+    """What is random of a file's name; the directory and the rest are the same."""
+    for found in _RANDOM_NAME.finditer(text):
+        name = found.lastgroup or "v"
+        yield Token(*found.span(name), found[name], f"name {name} {len(found[name])}")
+
+
+def _two_names(one: Token, two: Token) -> Evidence | None:
+    """Two names in which digits and letters are mixed as no word has them."""
+    for token in (one, two):
+        digits = sum(map(str.isdigit, token.value))
+        upper = sum(map(str.isupper, token.value))
+        if not digits and upper < 2:
+            return None
+    return Evidence(one.value, two.value)
 
 
 _FIX_TOKENS = (
@@ -367,6 +391,20 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "id=0f8fad5b-d9cb-569f-a165-70867728950e\n",
             "id=7c9e6679-7425-50de-944b-e07fc1f90ae7\n",
         ),
+    ),
+    Cause(
+        id="random-file-name",
+        title="Random names of files",
+        family="randomness",
+        kinds=("file.renamed",),
+        tokens=_random_names,
+        judge=_two_names,
+        why="The build gave a file a random name. What the file holds is told on its own.",
+        fixes=(Fix("make the name from the contents, or remove the file in the same RUN"),),
+        references=(_RANDOM,),
+        example=NearMiss("file.renamed", "js/chunk-457481c2.js", "js/chunk-cbc62439.js"),
+        near_miss=NearMiss("file.renamed", "js/chunk-457481c2.js", "css/chunk-cbc62439.js"),
+        composes=False,
     ),
     Cause(
         id="memory-address-in-output",

@@ -68,10 +68,17 @@ _RESIDUE = re.compile(
 _PLAIN = re.compile(r"(?:regular file, \d+ bytes|directory)?")
 
 
-def _plain_file(text: str) -> Iterator[Token]:
-    """A member that is a file or a directory, or that is not there; a link leads elsewhere."""
-    if _PLAIN.fullmatch(text):
-        yield Token(0, len(text), text, "member")
+def _member(paths: Pattern[str]) -> Tokens:
+    """A member that is a file or a directory, or that is not there (a link leads elsewhere); or
+    one of two names of what is alike."""
+
+    def found_in(text: str) -> Iterator[Token]:
+        if _PLAIN.fullmatch(text):
+            yield Token(0, len(text), text, "member")
+        elif found := paths.search(text):
+            yield Token(0, len(text), text, f"name below {text[: found.start()]}")
+
+    return found_in
 
 
 def left(
@@ -88,8 +95,8 @@ def left(
         id=name,
         title=title,
         family=family,
-        kinds=ONE_SIDED,
-        tokens=_plain_file,
+        kinds=(*ONE_SIDED, "file.renamed"),
+        tokens=_member(paths),
         judge=any_two,
         paths=paths,
         why=why,
@@ -188,6 +195,17 @@ def _cacache(text: str) -> Iterator[Token]:
 
 FIRST_DAY: Final = 10957
 """The first day of 2000."""
+
+
+def _npm_times(text: str) -> Iterator[Token]:
+    """The time in a name of npm's logs."""
+    try:
+        moment = datetime.strptime(text[:19], "%Y-%m-%dT%H_%M_%S").replace(tzinfo=UTC)
+    except ValueError:
+        return
+    yield Token(0, len(text), moment.strftime("%Y-%m-%dT%H:%M:%S"), "npm log")
+
+
 _LAST_CHANGE = re.compile(r"(\d{1,5}) \(\d{4}-\d\d-\d\d\)")
 
 
@@ -428,6 +446,30 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="time",
         paths=re.compile(r"(?:^|/)\.wget-hsts$"),
         path="root/.wget-hsts",
+    ),
+    field(
+        "package-manager-cache",
+        "Caches of package managers",
+        ("text",),
+        times_in(
+            re.compile(r"(?<=/_logs/)(?P<v>\d{4}-\d\d-\d\dT\d\d_\d\d_\d\d_\d{3}Z)(?=-)"), _npm_times
+        ),
+        two_times,
+        "npm writes a log of each run, and its name into it.",
+        "rm -rf /root/.npm/_logs in the same RUN; or npm config set logs-max 0",
+        (
+            "9 verbose logfile /root/.npm/_logs/2026-01-10T10_00_00_140Z-debug-0.log\n",
+            "9 verbose logfile /root/.npm/_logs/2026-03-15T12_34_56_108Z-debug-0.log\n",
+        ),
+        NearMiss(
+            "text",
+            "7 npm install x\n9 logfile /root/.npm/_logs/2026-01-10T10_00_00_140Z-debug-0.log\n",
+            "7 npm install y\n9 logfile /root/.npm/_logs/2026-03-15T12_34_56_108Z-debug-0.log\n",
+            path="root/.npm/_logs/2026-01-10T10_00_00_140Z-debug-0.log",
+        ),
+        family="time",
+        paths=re.compile(r"(?:^|/)_logs/[\dT_-]+Z-debug-\d+\.log$"),
+        path="root/.npm/_logs/2026-01-10T10_00_00_140Z-debug-0.log",
     ),
     left(
         "package-manager-cache",
