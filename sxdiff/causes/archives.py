@@ -11,7 +11,6 @@ from sxdiff.causes.tokens import (
     any_two,
     joined,
     matches,
-    permutation,
     seconds,
     time_field,
     times,
@@ -30,8 +29,10 @@ _JVM = "https://reproducible-builds.org/docs/jvm/"
 
 DOS_ZERO = "1980-00-00 00:00:00"
 """No time at all, as zip writes it."""
-MASKS: Final = (0o002, 0o022, 0o027, 0o077)
-"""The umasks of builders. Without one all may write: that is told as what it is."""
+MASKS: Final = {0o002: "umask 002", 0o022: "umask 022"}
+"""The umasks of builders. Who may read a file at all is no matter of chance."""
+MOST_NAMES = 64
+"""Names that are told of an order."""
 EAST, WEST = timedelta(hours=14), timedelta(hours=12)
 QUARTER = timedelta(minutes=15)
 
@@ -91,18 +92,20 @@ def permissions(text: str) -> Iterator[Token]:
 
 def two_masks(one: Token, two: Token) -> Evidence | None:
     """Both are what is left of one mode under two umasks."""
-    bits = int(one.value, 8), int(two.value, 8)
-    full = (bits[0] >> 6) * 0o111
-    masks = [
-        next((f"umask {mask:04o}" for mask in MASKS if full & ~mask == mode), None) for mode in bits
-    ]
+    masks = []
+    for token in (one, two):
+        bits = int(token.value, 8)
+        full = (bits >> 6) * 0o111
+        masks.append(next((said for mask, said in MASKS.items() if full & ~mask == bits), None))
     if masks[0] is None or masks[1] is None:
         return None
-    return Evidence(f"{one.value} ({masks[0]})", f"{two.value} ({masks[1]})")
+    return Evidence(masks[0], masks[1])
 
 
-def _lines(text: str) -> list[str]:
-    return text.split("\n")
+def names(text: str) -> Iterator[Token]:
+    """Names in their order. Where no more are told, the comparison has counted the others."""
+    lines = text.split("\n")
+    yield Token(0, len(text), text, "\0".join(sorted(lines)) if len(lines) < MOST_NAMES else "")
 
 
 _STORE_TIME = re.compile(r"(?P<v>\S+Z)(?: \+ \d{1,3} ms)?")
@@ -181,6 +184,16 @@ def _two_packings(one: Token, two: Token) -> Evidence:
         found[1] if found else token.value for found, token in zip(sizes, (one, two), strict=True)
     )
     return Evidence("", "") if a == b or "sha256:" in a + b else Evidence(a, b)
+
+
+def _two_layouts(one: Token, two: Token) -> Evidence | None:
+    """Two packings or counters; or space that nothing uses, cleared on one side."""
+    if one.form != "unused":
+        return _two_packings(one, two)
+    if "zeros" not in (one.value, two.value):
+        return None
+    a, b = ("cleared" if token.value == "zeros" else "with old bytes" for token in (one, two))
+    return Evidence(a, b)
 
 
 _PACKED = re.compile(r"same content, packed into (\d+ bytes)")
@@ -384,14 +397,16 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "sqlite.page_count",
             "sqlite.freelist_trunk",
             "sqlite.freelist_pages",
+            "sqlite.unused",
         ),
         tokens=joined(
             only(r"\d+|as change_counter", "number"),
             only(
                 r"same content, packed into \d+ bytes(?:, sha256:[0-9a-f]+)?(?:\ntables)?", "pages"
             ),
+            only(r"zeros|sha256:[0-9a-f]{64}", "unused"),
         ),
-        judge=_two_packings,
+        judge=_two_layouts,
         why="SQLite counts its transactions, and leaves free pages behind; the rows are the same.",
         fixes=(
             Fix(
@@ -421,12 +436,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "lz4.largest_block",
             "zlib.level",
             "zip.flags",
-            "zip.local.flags",
             "zip.method",
             "zip.needed",
-            "zip.local.method",
-            "zip.local.needed",
-            "deb.compression",
             "squashfs.options",
         ),
         tokens=joined(_FLAGS, whole("packing")),
@@ -530,7 +541,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="zip-extra-timestamp-uid",
-        title="Extra fields of zip members on one side",
+        title="Times and owners in extra fields of zip members",
         family="time",
         kinds=(
             "zip.extra",
@@ -558,11 +569,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="zip-external-attributes",
-        title="Permissions of zip members that follow from the umask",
+        title="Permissions of zip members, and what packed them",
         family="env",
         kinds=("zip.mode",),
         tokens=permissions,
         judge=two_masks,
+        bound=True,
         why="zip keeps the permissions of each file, and they follow from the umask of the build.",
         fixes=(Fix("umask 022 in the build; Gradle: filePermissions and dirPermissions"),),
         references=(_VARIATIONS, _ZIP),
@@ -571,7 +583,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="zip-external-attributes",
-        title="Which program packed a zip archive",
+        title="Permissions of zip members, and what packed them",
         family="env",
         kinds=("zip.made_by", "zip.internal_attributes"),
         tokens=only(r"\d{1,2}\.\d|0x[01]", empty=True),
@@ -589,7 +601,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="compression",
         kinds=(
             "zip.flags",
-            "zip.local.flags",
             "zip.local.crc32",
             "zip.local.packed_size",
             "zip.local.size",
@@ -620,7 +631,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Members of a static library in another order",
         family="order",
         kinds=("ar.order",),
-        tokens=permutation(_lines),
+        tokens=names,
         judge=another_order,
         why="The objects came in the order of a directory. Where two define one symbol, the first"
         " one is linked.",
@@ -634,7 +645,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Members of an archive in another order",
         family="order",
         kinds=_ORDERS,
-        tokens=permutation(_lines),
+        tokens=names,
         judge=another_order,
         why="The packer took the files in the order of a directory.",
         fixes=(
@@ -679,7 +690,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="ruby-gem-metadata-date",
-        title="The date of a gem",
+        title="Times in a gem",
         family="time",
         kinds=("text",),
         paths=re.compile(r"\.gem$|(?:^|/)specifications/[^/]+\.gemspec$"),
@@ -722,7 +733,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="static-library-uid-gid-mode",
-        title="Owners in a static library",
+        title="Owners and permissions in a static library",
         family="env",
         kinds=("ar.uid", "ar.gid"),
         tokens=only(r"\d{1,6}", "owner", empty=True),
@@ -735,7 +746,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="static-library-uid-gid-mode",
-        title="Permissions in a static library",
+        title="Owners and permissions in a static library",
         family="env",
         kinds=("ar.mode",),
         tokens=_library_mode,
@@ -764,7 +775,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="cpio-mtime-inode",
-        title="Modification times of cpio members",
+        title="Times and inode numbers of cpio members",
         family="time",
         kinds=_CPIO_TIMES,
         tokens=time_field,
@@ -780,8 +791,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="cpio-mtime-inode",
-        title="Inode and device numbers of cpio members",
-        family="fs-metadata",
+        title="Times and inode numbers of cpio members",
+        family="time",
         kinds=_CPIO_PLACES,
         tokens=matches(re.compile(r"^(?P<v>\d{1,10})(?=$|, )"), "inode"),
         judge=any_two,
@@ -794,11 +805,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         id="different-due-to-umask",
-        title="Permissions that follow from the umask",
-        family="env",
+        title="Permissions of another umask",
+        family="umask",
         kinds=("cpio.mode",),
         tokens=permissions,
         judge=two_masks,
+        bound=True,
         why="The files were written or checked out under another umask.",
         fixes=(Fix("umask 022 in the build and where the sources are checked out"),),
         references=(_VARIATIONS,),

@@ -911,7 +911,10 @@ def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator
             wrong |= {name for name in ("entries", "entries_here") if numbers[name] not in counted}
     if laid_out:
         instead = dict.fromkeys(("directory_size", "directory_offset"), LAID_OUT)
-    instead["comment_size"] = LAID_OUT
+    comment = _numbers(END, blob, directory.end)["comment_size"]
+    commented = directory.end + END.size + comment == blob.size
+    if commented:
+        instead["comment_size"] = LAID_OUT
     if directory.end64 is not None and directory.locator is not None:
         rest = directory.end64 + END64.size
         yield from _instead(END64, blob, directory.end64, instead, wrong)
@@ -922,13 +925,12 @@ def _end(blob: Blob, directory: Directory, entries: Sequence[Entry]) -> Iterator
         yield from _instead(LOCATOR, blob, directory.locator, told, wrong)
         larger = _numbers(END64, blob, directory.end64)
         smaller = _numbers(END, blob, directory.end)
-        instead = {"comment_size": LAID_OUT}
+        instead = {"comment_size": LAID_OUT} if commented else {}
         for field in ("entries", "entries_here", "directory_size", "directory_offset"):
             if smaller[field] == larger[field]:
                 instead[field] = "as in the zip64 record"
     yield from _instead(END, blob, directory.end, instead, wrong)
-    size = _numbers(END, blob, directory.end)["comment_size"]
-    span = (directory.end + END.size, min(size, blob.size - directory.end - END.size))
+    span = (directory.end + END.size, min(comment, blob.size - directory.end - END.size))
     if span[1]:
         yield Fact("zip.end.comment", text_of(blob.read(*span)), span)
 
