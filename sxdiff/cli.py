@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
 _MET, _NOT_MET, _NO_VERDICT, _INTERRUPTED = 0, 1, 2, 130
-_EXPLAIN_WORDS: Final = 2
 _MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EFBIG)
 """Errors of the machine, not of sxdiff, that may come from anywhere."""
 
@@ -37,7 +36,7 @@ _MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno
     "--require",
     type=click.Choice(_RUNGS),
     metavar="RUNG",
-    help="archive, index, manifest (default), config, rootfs, contents.",
+    help="archive, index, [manifest], config, rootfs, contents",
 )
 @click.option("--ref", metavar="NAME", help="Compare the image of this name in each input.")
 @click.option(
@@ -63,7 +62,7 @@ _MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno
 @click.option(
     "--write-normalised",
     metavar="DIR",
-    help="Write both images without what is explained, to check with cmp.",
+    help="Write both images without what is explained.",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(__version__, message="sxdiff %(version)s", help="Print the version.")
@@ -89,10 +88,7 @@ def command(
     sxdiff a.tar b.tar
     sxdiff --json report.json --html report.html out/core-bash out2/core-bash
     sxdiff --require config --platform linux/arm64 a.tar b.tar
-    sxdiff explain [CAUSE]
-
-    The last one tells what a cause is and what to change in the build. (An
-    image in a file of that name is ./explain.)
+    sxdiff explain [CAUSE]   what a cause is, what to change (an image: ./explain)
     """
     from sxdiff.report import write
     from sxdiff.run import Options, compare
@@ -141,9 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == ["explain"] and len(words) <= _EXPLAIN_WORDS:
-        return _explain(words[1:])
     try:
+        if words[:1] == ["explain"] and not any(word.startswith("-") for word in words):
+            return _explain(words[1:])
         code: int = command.main(words, prog_name="sxdiff", standalone_mode=False)
         return code
     except click.ClickException as error:
@@ -157,18 +153,32 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error, "--debug" in words)
 
 
-def _explain(words: Sequence[str]) -> int:
-    """`sxdiff explain [ID]`: the page of a cause, or the list of all."""
+def _explain(names: Sequence[str]) -> int:
+    """`sxdiff explain [CAUSE]`: the page of a cause, or the list of all."""
     from sxdiff.causes import page
+    from sxdiff.report import write
+    from sxdiff.report.escape import escape
 
-    told = "\n".join(page.pages(words[0])) if words else page.contents()
-    if told:
-        click.echo(told, nl=False)
-        return 0
-    near = page.nearest(words[0])
-    hint = f"; did you mean {', '.join(near)}?" if near else "; `sxdiff explain` lists all"
-    click.echo(f"sxdiff: no cause is called {words[0]!r}{hint}", err=True)
-    return _NO_VERDICT
+    if len(names) > 1:
+        raise click.UsageError(f"explain takes one cause, not {len(names)}.")
+    parts = page.parts(names[0]) if names else []
+    if names and not parts:
+        near = page.nearest(names[0])
+        hint = f"did you mean {' or '.join(near)}?" if near else "sxdiff explain lists all"
+        click.echo(f"sxdiff: there is no cause {escape(names[0])}; {hint}", err=True)
+        return _NO_VERDICT
+    told = page.screen(parts, _columns()) if names else page.contents()
+    try:
+        write.write(write.STDOUT, [told])
+    except BrokenPipeError:
+        _drop_stdout()
+    return _MET
+
+
+def _columns() -> int:
+    """How wide a text for people may be: as the terminal, but not so wide that lines get lost."""
+    columns = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 80
+    return min(max(columns, 40), 100)
 
 
 def _fail(error: Exception, debug: bool) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sxdiff.causes.catalogue import SUSPICIONS
 from sxdiff.causes.cause import Cause
-from sxdiff.causes.page import families, page, suspicion_page
+from sxdiff.causes.page import escaped, families, markdown, parts_of, suspicion_parts
 
 FOLDER = Path(__file__).parent.parent / "docs" / "causes"
 _WRITTEN = "Written from the code by `./dev reports`; do not edit.\n"
@@ -23,9 +23,9 @@ def pages() -> dict[str, str]:
     """All pages by their file names."""
     out = {"README.md": _contents()}
     for family, causes in families().items():
-        body = "\n".join(page(one) for one in causes)
+        body = "\n".join(markdown(parts_of(one)) for one in causes)
         out[f"{family}.md"] = f"# {_title(family)}\n\n{_WRITTEN}\n{body}"
-    body = "\n".join(suspicion_page(one) for one in SUSPICIONS)
+    body = "\n".join(markdown(suspicion_parts(one)) for one in SUSPICIONS)
     out["suspicions.md"] = f"# Suspicions\n\n{_WRITTEN}\n{body}"
     return out
 
@@ -36,14 +36,14 @@ def _contents() -> str:
         parts.append(
             f"\n## [{_title(family)}]({family}.md)\n\n| cause | what to change |\n| --- | --- |\n"
         )
-        parts += [f"| {one.title} `{one.id}` | {_cell(one)} |\n" for one in causes]
+        parts += [f"| {escaped(one.title)} `{one.id}` | {_cell(one)} |\n" for one, *_ in causes]
     parts.append("\n## [Suspicions](suspicions.md)\n\n")
-    parts += [f"- {one.title} `{one.id}`\n" for one in SUSPICIONS]
+    parts += [f"- {escaped(one.title)} `{one.id}`\n" for one in SUSPICIONS]
     return "".join(parts)
 
 
 def _cell(cause: Cause) -> str:
-    return cause.fix_for("").replace("|", "\\|").replace("<", "&lt;")
+    return escaped(cause.fix_for(""))
 
 
 def _title(family: str) -> str:

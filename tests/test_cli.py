@@ -31,6 +31,7 @@ class _Options:
     platforms: tuple[str, ...]
     jobs: int | None
     spool: str | None
+    write_normalised: str | None
     debug: bool
 
 
@@ -106,12 +107,13 @@ def test_the_code_is_the_verdict(run: Run, capsysbinary: pytest.CaptureFixture[b
 def test_every_option_arrives(run: Run) -> None:
     _main(
         *("--require", "config", "--ref", "v1", "--platform", "linux/arm64", "--platform", "p"),
-        *("--jobs", "3", "--spool", "/s", "--debug", "left", "right"),
+        *("--jobs", "3", "--spool", "/s", "--write-normalised", "/n", "--debug"),
+        *("left", "right"),
     )
-    options = _Options("config", "v1", ("linux/arm64", "p"), 3, "/s", True)
+    options = _Options("config", "v1", ("linux/arm64", "p"), 3, "/s", "/n", True)
     assert run.asked == [("left", "right", options)]
     _main("a", "b")
-    assert run.asked[1][2] == _Options(None, None, (), None, None, False)
+    assert run.asked[1][2] == _Options(None, None, (), None, None, None, False)
 
 
 @pytest.mark.parametrize("rung", RUNGS[:-1])
@@ -308,6 +310,7 @@ def test_help_fits_a_terminal_and_shows_examples(capsys: pytest.CaptureFixture[s
             "  sxdiff a.tar b.tar",
             "  sxdiff --json report.json --html report.html out/core-bash out2/core-bash",
             "  sxdiff --require config --platform linux/arm64 a.tar b.tar",
+            "  sxdiff explain [CAUSE]   what a cause is, what to change (an image: ./explain)",
         ]
 
 
