@@ -610,6 +610,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _SPARSE_CAUSE,
         kinds=("tar.header",),
+        tokens=_full(re.compile(r"[0-7]{1,12} ?")),
+        symbol=_header("size"),
+        example=NearMiss("tar.header", "00000620004", "00000000004", symbol="header size"),
+        near_miss=NearMiss("tar.header", "00000620004", "hidden", symbol="header size"),
+    ),
+    replace(
+        _SPARSE_CAUSE,
+        kinds=("tar.header",),
         tokens=_full(re.compile(r"[\0 0-7]*")),
         symbol=_header("prefix"),
         example=NearMiss("tar.header", "", "\0" + "00000010000", symbol="header prefix"),

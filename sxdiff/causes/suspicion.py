@@ -170,7 +170,7 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         "different-due-to-umask",
         "Permissions that a stricter umask gives",
         ("tar.mode",),
-        lambda site: _both(_STRICT_OR_COMMON, site),
+        lambda site: _both(_STRICT_OR_COMMON, site) and site.a[1] == site.b[1],
         "build both under umask 022, and compare again",
     ),
     Suspicion(
