@@ -137,8 +137,8 @@ _TIMES: Final = (
         why="__DATE__ and __TIME__ expand to the time of compilation.",
         fixes=(
             Fix(
-                "drop the macros (-Werror=date-time finds them); clang 16 and later: set"
-                " SOURCE_DATE_EPOCH; before that -Wno-builtin-macro-redefined '-D__DATE__=\"…\"'"
+                "drop the macros (-Werror=date-time finds them); set SOURCE_DATE_EPOCH (clang 16"
+                " and later); before that -Wno-builtin-macro-redefined '-D__DATE__=\"…\"'"
                 " '-D__TIME__=\"…\"'",
                 _CLANG,
             ),
@@ -386,7 +386,7 @@ _BYTE_CODE: Final = (
     ),
     Cause(
         id="interpreter-artifact-path",
-        title="The source's path in byte code",
+        title="The source's path in byte code or a program",
         family="path",
         kinds=(
             "luac.source",
@@ -421,7 +421,7 @@ _BYTE_CODE: Final = (
     ),
     Cause(
         id="interpreter-artifact-path",
-        title="The source's path in byte code",
+        title="The source's path in byte code or a program",
         family="path",
         kinds=("file.content",),
         tokens=_sources(r"\.(?:lisp|lsp|cl|scm|lua|rkt|el|ss)"),
@@ -449,7 +449,7 @@ _BYTE_CODE: Final = (
     ),
     Cause(
         id="interpreter-artifact-path",
-        title="The source's path in a Fortran program",
+        title="The source's path in byte code or a program",
         family="path",
         kinds=_DATA,
         tokens=_sources(r"\.[fF](?:90|95|03|08|18|or|pp)?"),
@@ -896,7 +896,7 @@ _REST: Final = (
     Cause(
         id="records-build-flags",
         title="The compiler's options, recorded",
-        family="path",
+        family="toolchain",
         kinds=("elf.command_line", "elf.strings", "elf.section.content", "elf.dwarf*"),
         tokens=_flag_paths,
         judge=two_build_paths,
@@ -984,7 +984,7 @@ _REST: Final = (
     ),
     Cause(
         id="random-temporary-path",
-        title="Names of temporary objects in the symbol table",
+        title="Names of temporary files and directories",
         family="randomness",
         kinds=("elf.strings",),
         tokens=matches(_TMP, "temporary"),

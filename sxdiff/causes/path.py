@@ -63,7 +63,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="random-temporary-path",
-        title="Names of temporary directories",
+        title="Names of temporary files and directories",
         family="randomness",
         kinds=("*",),
         tokens=_temporary,
@@ -83,7 +83,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="interpreter-artifact-path",
-        title="The source's path in LLVM's assembly",
+        title="The source's path in byte code or a program",
         family="path",
         kinds=("text",),
         tokens=paths,

@@ -121,19 +121,23 @@ def _packed(start: int, rows: Listing, limits: Limits, blob: Blob) -> Iterator[F
 def _atoms(blob: Blob) -> Iterator[Row]:
     """A count, negative where sizes are tagged numbers (OTP 28), then sizes and characters."""
     data = blob.read()
-    yield Row((0, min(4, len(data))), "atoms")
-    tagged = int.from_bytes(data[:4], "big", signed=True) < 0
+    count = int.from_bytes(data[:4], "big", signed=True)
+    rows: list[Row] = []
     at = 4
     while at < len(data):
         size, head = data[at], 1
-        if tagged:
+        if count < 0:
             size, head = data[at] >> 4, 1
             if data[at] & 8:
                 size, head = (data[at] & 0xE0) << 3 | (data[at + 1] if at + 1 < len(data) else 0), 2
         if at + head + size > len(data):
             raise FormatError("atom behind the chunk's end", at)
-        yield Row((at, head + size), text_of(data[at + head : at + head + size]))
+        text = text_of(data[at + head : at + head + size])
+        rows.append(Row((at, head + size), text))
         at += head + size
+    right = abs(count) == len(rows)
+    yield Row((0, min(4, len(data))), "atoms" if right else f"{count} atoms")
+    yield from rows
 
 
 def _properties(kind: str, blob: Blob) -> Iterator[Fact]:
