@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 def ids() -> list[str]:
     """The ids of all causes and suspicions."""
-    return sorted({one.id for one in (*CAUSES, *SUSPICIONS)})
+    return sorted({one.id for one in CAUSES} | {one.id for one in SUSPICIONS})
 
 
 def families() -> dict[str, list[list[Cause]]]:
@@ -93,7 +93,7 @@ def suspicion_parts(suspicion: Suspicion) -> Iterator[Part]:
 
 def markdown(page: Iterable[Part]) -> str:
     """A page for docs/causes/."""
-    out = []
+    out: list[str] = []
     before = ""
     for role, text in page:
         if out and not (role == before and role in ("item", "link")):
