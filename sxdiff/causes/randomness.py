@@ -167,6 +167,9 @@ _ADDRESS = re.compile(
 )
 
 
+_REGIONS = {"55": "program", "56": "program", "7e": "library", "7f": "library"}
+
+
 def _addresses(text: str) -> Iterator[Token]:
     """Addresses where Linux puts programs, libraries and stacks by chance: by pages, and stacks
     by 16 bytes. The rest of an address is the same on both sides."""
@@ -175,7 +178,8 @@ def _addresses(text: str) -> Iterator[Token]:
     for found in _ADDRESS.finditer(text):
         if len(found["v"]) != 12 or "fffff" in found["v"] or "00000" in found["v"]:
             continue  # a mask, a constant
-        form = f"stack {found['stack']}" if found["stack"] else f"{found['region']} {found['page']}"
+        region = _REGIONS.get(found["region"] or "", found["region"])
+        form = f"stack {found['stack']}" if found["stack"] else f"{region} {found['page']}"
         yield Token(*found.span("v"), f"0x{found['v']}", f"address {form}")
 
 
