@@ -391,8 +391,11 @@ class _Closer:
         follow = Consequences()
         equal: set[str] = set()
         unlike: set[tuple[str, str]] = set()
+        # where a checksum differs, unpacking shows whether it is right
+        doubted = {fact.name for both in paired.facts for fact in both if fact and fact.derived}
+        packed_alike = paired.same_packed - doubted
         for left, right in paired.members:
-            if left.name == right.name and telling.unpacked_from(left, right, paired.same_packed):
+            if left.name == right.name and telling.unpacked_from(left, right, packed_alike):
                 continue
             one, two = self._stored(left), self._stored(right)
             if near.equal(one, two):

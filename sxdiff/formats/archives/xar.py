@@ -4,8 +4,10 @@ Source: xar's wiki, "xarformat": header, table of contents (XML in a zlib stream
 entries as libarchive reads them, and from the table what libarchive does not tell.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from sxdiff.formats.archives import entries
@@ -49,14 +51,23 @@ class Xar:
 
 
 def _header(blob: Blob, limits: Limits) -> Iterator[Fact]:
-    yield from HEADER.facts(blob, 0)
     start, _, size = struct.unpack(">HHQ", blob.part(4, 12).read())
     packed = blob.part(start, size)
-    table = bytearray()
-    for _, chunk in inflate(packed, 0, ZLIB):
+    table, used = bytearray(), 0
+    for used, chunk in inflate(packed, 0, ZLIB):  # noqa: B007 - the last
         table += chunk
         if len(table) > min(LARGEST_TOC, size * limits.expansion):
             raise LimitError("table of contents beyond the limit", start)
+    sizes = {"xar.toc_packed_size": used, "xar.toc_size": len(table)}
+    kind = ""
+    for fact in HEADER.facts(blob, 0):
+        kind = str(fact.value)
+        yield replace(fact, derived=fact.derived and fact.value == sizes[fact.kind])
+    if kind in hashlib.algorithms_guaranteed:
+        right = hashlib.new(kind, packed.read(), usedforsecurity=False).digest()
+        said = blob.read(start + size, len(right))
+        span = (start + size, len(said))
+        yield Fact("xar.toc_checksum", said.hex(), span, derived=said == right)
     yield from _Table().facts(bytes(table))
 
 

@@ -5,7 +5,10 @@ image tree specification (fitspec.osfw.foundation) for `data`, `data-offset`, `d
 `timestamp` and hashes. All numbers are big-endian.
 """
 
+import hashlib
+import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from sxdiff.formats.digest import digest_of
@@ -50,6 +53,7 @@ LONGEST = 1024
 """Longest property whose bytes are told; others by their digest."""
 IMAGES = "/images/"
 HASHES = ("/hash", "/signature")
+ALGORITHMS = ("crc32", "md5", "sha1", "sha256", "sha384", "sha512")
 
 
 class Property(NamedTuple):
@@ -157,7 +161,28 @@ class _Tree:
                 continue
             hashed = item.name == "value" and any(one in item.path for one in HASHES)
             follows = hashed or item.name in ("data-size", "data-offset", "data-position")
-            yield Fact("device_tree.property", _shown(content), item.value, name, derived=follows)
+            right = partial(self._holds, item) if hashed else None
+            yield Fact(
+                "device_tree.property", _shown(content), item.value, name, follows, check=right
+            )
+
+    def _holds(self, said: Property) -> bool:
+        """Whether a hash is that of the data of its image. Of signatures, and of data behind the
+        tree, nothing can be said against them."""
+        image = said.path.rstrip("/").rpartition("/")[0] + "/"
+        data = algorithm = None
+        for item in self.properties():
+            raw = self._data[item.value[0] : sum(item.value)]
+            if (item.path, item.name) == (image, "data"):
+                data = raw
+            elif (item.path, item.name) == (said.path, "algo"):
+                algorithm = raw.rstrip(b"\0").decode("ascii", "replace")
+        if data is None or algorithm not in ALGORITHMS:
+            return True
+        value = self._data[said.value[0] : sum(said.value)]
+        if algorithm == "crc32":
+            return value == zlib.crc32(data).to_bytes(4, "big")
+        return value == hashlib.new(algorithm, data, usedforsecurity=False).digest()
 
     def properties(self) -> Iterator[Property]:
         return (item for item in self._walk() if isinstance(item, Property))
