@@ -65,14 +65,18 @@ _NO_TIME = "0001-01-01T00:00:00"
 """Go's zero time, which some builders write instead of a time."""
 
 
+_DIGITS = re.compile(r"(20\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([0-2]\d)([0-5]\d)([0-5]\d))?")
+
+
 def _time(text: str) -> Iterator[Token]:
     """A field that holds a time and is there."""
     if text == f"{_NO_TIME}Z":
-        yield Token(0, len(text), _NO_TIME, "")
+        yield Token(0, len(text), _NO_TIME, "time")
+    elif found := _DIGITS.fullmatch(text):
+        day, clock = found.groups("00")[:3], found.groups("00")[3:]
+        yield Token(0, len(text), f"{'-'.join(day)}T{':'.join(clock)}", "digits")
     elif text:
-        for token in time_field(text):
-            # how many digits a second has depends on the builder
-            yield Token(token.start, token.end, token.value, "")
+        yield from time_field(text)
 
 
 def _two_set_times(one: Token, two: Token) -> Evidence | None:

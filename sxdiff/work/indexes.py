@@ -107,11 +107,12 @@ def _attestations(context: Context, a: Image, b: Image, route: Route) -> None:
     """Attestations differ by design (times, ids of the build): told, and kept apart."""
     left = {_attestation_name(a, n): one for n, one in enumerate(a.attestations)}
     right = {_attestation_name(b, n): one for n, one in enumerate(b.attestations)}
+    subjects = _subjects(a, route), _subjects(b, route)
     for name in sorted(left.keys() | right.keys()):
         one, other = left.get(name), right.get(name)
         where = (*route, name)
         if one and other:
-            PlatformComparison(context, where, one, other).compare()
+            PlatformComparison(context, where, one, other, subjects).compare()
             continue
         side = "a" if one else "b"
         digest = identity(one or other) if one or other else None
@@ -127,6 +128,13 @@ def _attestations(context: Context, a: Image, b: Image, route: Route) -> None:
             None,
             True,
         )
+
+
+def _subjects(image: Image, route: Route) -> dict[str, Route]:
+    """Where the image of each manifest's digest is told."""
+    return {
+        one.descriptor.digest: (*route, one.platform) for one in image.platforms if one.descriptor
+    }
 
 
 def identity(image: PlatformImage | None) -> str | None:

@@ -1,6 +1,7 @@
 """How a layer is packed: what compression, headers, encoder and padding say differently."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sxdiff.formats.tar import BLOCK
 from sxdiff.model import Difference, Fact, Value
@@ -32,6 +33,8 @@ def packed_differences(pool: Pool, a: ReadLayer, b: ReadLayer) -> Iterator[Diffe
         )
         for said, read in zip(made_by, (a, b), strict=True)
     ]
+    if made[0].value == made[1].value:
+        made = [replace(one, value=f"{one.value}, {one.digest}") for one in made]
     size = max(a.blob.size, b.blob.size)
     yield Difference("layer.encoder", made[0], made[1], bytes=size)
 

@@ -1,7 +1,7 @@
 """One platform of both sides: its documents, its layers, its files, and how far they are equal."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sxdiff.compare.digests import written
@@ -62,13 +62,24 @@ def contents_promised_equal(a: PlatformImage, b: PlatformImage) -> bool:
 
 
 class PlatformComparison:
-    """Compares one platform that both sides have. `route` is where it stands in the report."""
+    """Compares one platform that both sides have. `route` is where it stands in the report.
 
-    def __init__(self, context: Context, route: Route, a: PlatformImage, b: PlatformImage) -> None:
+    `subjects` are the routes of the manifests of both sides by digest, for what refers to them.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        route: Route,
+        a: PlatformImage,
+        b: PlatformImage,
+        subjects: tuple[Mapping[str, Route], Mapping[str, Route]] = ({}, {}),
+    ) -> None:
         self._context = context
         self._route = route
         self._a = a
         self._b = b
+        self._subjects = subjects
 
     def compare(self) -> str:
         """Tell every difference; the rung at which the two are equal."""
@@ -144,8 +155,18 @@ class PlatformComparison:
         self._document("config", a.config, b.config, {})
         config = {"/config/digest": ((*self._route, "config"),)}
         config["/config/size"] = config["/config/digest"]
-        self._document("manifest", a.manifest, b.manifest, derived | config)
+        self._document("manifest", a.manifest, b.manifest, derived | config | self._subject())
         return "nothing"
+
+    def _subject(self) -> dict[str, tuple[Route, ...]]:
+        """The descriptor of the image that both refer to, which follows from the image."""
+        routes = [
+            known.get(_subject_digest(one.manifest))
+            for known, one in zip(self._subjects, (self._a, self._b), strict=True)
+        ]
+        if routes[0] is None or routes[0] != routes[1]:
+            return {}
+        return {"/subject/digest": (routes[0],), "/subject/size": (routes[0],)}
 
     def _look_into_blobs(self, route: Route, a: Layer, b: Layer) -> None:
         assert a.blob is not None and b.blob is not None  # noqa: S101 - the caller looked
@@ -462,6 +483,13 @@ class PlatformComparison:
 
     def _tell(self, below: Route, difference: Difference) -> None:
         self._context.builder.add((*self._route, *below), "layer", difference, None, True)
+
+
+def _subject_digest(manifest: Document | None) -> str:
+    """The digest of what a manifest refers to (OCI image-spec, manifest, "subject")."""
+    subject = manifest.value.get("subject") if manifest else None
+    digest = subject.get("digest") if isinstance(subject, dict) else None
+    return digest if isinstance(digest, str) else ""
 
 
 def _content_value(row: RootRow, layers: list[Members]) -> Value:
