@@ -374,6 +374,8 @@ class _Closer:
         contents += keep(telling.alone(a, b, paired, format_name, shifts))
         contents += keep(telling.order(paired, format_name))
         contents = self._told(contents, format_name, self._below)
+        if paired.alone_a or paired.alone_b:
+            self._ledger.repacked()  # what comes or goes moves what lies behind it
         for here, there in paired.facts:
             self._ledger.replace(
                 telling.moved(here.at, shifts[0]) if here else None,
