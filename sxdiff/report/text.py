@@ -12,7 +12,8 @@ from sxdiff.report.build import Report
 from sxdiff.report.escape import escape
 from sxdiff.wire import JsonObject
 
-SCREEN_LINES = 24
+SCREEN_LINES = 23
+"""A terminal of 24 lines keeps one for the prompt."""
 _PLATFORMS_TOLD = 3
 _PROBLEMS_TOLD = 2
 _SUSPECTS_TOLD = 1
@@ -46,13 +47,15 @@ class _View:
         lines = [*self._head(), *self._counts()]
         problems = [*self._problems()]
         hint = [*self._hint()]
-        room = SCREEN_LINES - len(lines) - len(problems) - len(hint)
+        # the empty line before the hint may go
+        room = SCREEN_LINES + 1 - len(lines) - len(problems) - len(hint)
         causes = [one for one in self._header["findings"] if one["confirmed"]]
         # what is unexplained comes first, but may not take all
         kinds = self._kinds(room - min(_LINES_OF_CAUSES, _BRIEF_LINES * len(causes) + 1))
         lines += kinds
         lines += self._fitting(causes, room - len(kinds))
-        return lines + problems + hint
+        lines += problems
+        return lines + (hint if len(lines) + len(hint) <= SCREEN_LINES else hint[1:])
 
     def tree(self) -> Iterator[str]:
         yield from self._head()
@@ -127,6 +130,8 @@ class _View:
             told.append(f"{differences['derived']:,} {follow} from others")
         if summary["bytes"]["differing"]:
             told.append(words.size(summary["bytes"]["differing"]))
+        while len(told) > 1 and len(", ".join(told)) > self._width:
+            told.pop()
         yield self._cut(", ".join(told))
         if would := words.counterfactual(self._header):
             yield self._cut(would)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sxdiff.model import Difference, Node, Problem, Value
+from sxdiff.model import Claim, Difference, Node, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.findings import Binding
 
 Finish = Callable[..., Report]
 
@@ -139,3 +140,52 @@ def full_report(builder: ReportBuilder, finish: Finish) -> Report:
     builder.add((AMD64, "manifest"), "manifest", of_config, None, True)
     builder.problem(Problem((AMD64, "layer 1", "x.zip"), "limit", "too deep", "compared as bytes"))
     return finish(builder)
+
+
+class Known:
+    """Stands in for what knows causes."""
+
+    def judged(self, bindings: list[Binding]) -> list[tuple[Binding, Route | None]]:  # noqa: ARG002
+        return []
+
+    def words(self, cause: str, producers: str) -> dict[str, Any]:  # noqa: ARG002
+        return {
+            "title": f"Title of {cause}",
+            "family": "time",
+            "why": f"It writes __DATE__ & <i>{cause}</i> into what it makes.",
+            "fix": "set SOURCE_DATE_EPOCH to the time of the last change, or leave the time out of"
+            " what is shipped; -ffile-prefix-map=$PWD=. is for paths, and <b>never</b> for times",
+            "references": ["https://example.org/a", "https://example.org/b?c&d"],
+        }
+
+    def ties(self, bindings: list[Binding]) -> str:  # noqa: ARG002
+        return ""
+
+    def proof(self, suspect: str) -> str:
+        return f"build {suspect} twice"
+
+
+Explained = Callable[..., Report]
+
+
+@pytest.fixture
+def explained(builder: ReportBuilder, finish: Finish) -> Explained:
+    """A report of some causes, `files` of each; with `looks` also what only looks like one."""
+
+    def made(
+        causes: int = 1, files: int = 2, *, looks: bool = False, verified: bool = True, **more: Any
+    ) -> Report:
+        for number in range(causes):
+            for file in range(files):
+                path = f"usr/lib/{number}/{file}"
+                claim = Claim(f"cause-{number}", "/build/one", f"/srv/{HOSTILE}")
+                root = Difference("k", Value("1"), Value("2"), bytes=1, claims=(claim,))
+                follows = Difference("k.size", Value(1), Value(2), derived=True)
+                node = Node("", "f", (root, follows), verified=verified)
+                builder.add_node((AMD64, "layer 1", path), node, path, True)
+        if looks:
+            alike = Difference("text", Value("x"), Value("y"), suspect="hash-order")
+            builder.add((AMD64, "layer 1", "etc/x"), "text", alike, "etc/x", True)
+        return finish(builder, diagnosis=Known(), **more)
+
+    return made

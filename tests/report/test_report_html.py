@@ -131,3 +131,35 @@ def test_equal_images_make_a_page_too(builder: ReportBuilder, finish: Finish) ->
     page = "".join(html.chunks(finish(builder, equal_at="manifest", met=True)))
     assert "equal at manifest" in _Page(page).text
     assert "Findings" not in page
+
+
+def test_a_cause_has_its_card(explained: Callable[..., Report]) -> None:
+    page = "".join(html.chunks(explained(2, looks=True)))
+    parsed = _Page(page)
+    for told in (
+        "Title of cause-1",
+        "cause-1",
+        "confirmed",
+        "time",
+        "/build/one / /srv/evil",
+        "2 consequences with it",
+        "It writes __DATE__ & <i>cause-1</i> into what it makes.",
+        "<b>never</b> for times",
+        "1 difference looks like hash-order, not proved. To see: build hash-order twice.",
+    ):
+        assert told in parsed.text
+    assert not {"i", "b", "script"} & {*parsed.tags}
+
+
+def test_only_references_of_causes_are_links(explained: Callable[..., Report]) -> None:
+    parsed = _Page("".join(html.chunks(explained(2))))
+    links = [value for name, value in parsed.attributes if name == "href"]
+    assert links == ["https://example.org/a", "https://example.org/b?c&d"] * 2
+    assert parsed.tags.count("a") == len(links)
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_the_page_says_what_would_be(explained: Callable[..., Report], verified: bool) -> None:
+    told = _Page("".join(html.chunks(explained(verified=verified)))).text
+    assert "Without what is explained: equal at manifest" in told
+    assert ("not verified byte by byte" in told) != verified

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sxdiff.model import RUNGS, Difference, Problem, Value
+from sxdiff.model import RUNGS, Claim, Difference, Problem, Value
 from sxdiff.report import text, words
 from sxdiff.report.build import Report, ReportBuilder
 from sxdiff.report.escape import escape
@@ -206,3 +206,81 @@ def test_times_have_their_date_beside(kind: str, value: int | str, date: str | N
 )
 def test_sizes(number: int, told: str) -> None:
     assert words.size(number) == told
+
+
+Explained = Callable[..., Report]
+
+
+def test_a_cause_is_a_block(explained: Explained) -> None:
+    lines = _lines(explained())
+    start = lines.index("Title of cause-0 [cause-0] × 2 in 2 files")  # noqa: RUF001
+    told = lines[start:]
+    assert told[1].startswith(r"  /build/one / /srv/evil\u{202e}txt.exe")
+    assert told[2] == "  in layer 1 › usr/lib/0/0; 2 consequences with it"  # noqa: RUF001
+    assert (
+        told[3] == "  fix: set SOURCE_DATE_EPOCH to the time of the last change, or leave the time"
+    )
+    assert told[4].startswith("       out of what is shipped; ")
+    assert told[4].endswith(" …")
+    assert told[-1] == (
+        "-v lists all, --html FILE makes a page of it, sxdiff explain CAUSE tells more"
+    )
+    assert "0 of 4 differences unexplained, 2 explained, 2 follow from others, 2 bytes" in lines
+
+
+@pytest.mark.parametrize("looks", [False, True])
+@pytest.mark.parametrize("causes", [1, 2, 3, 4, 5, 6, 9, 40])
+def test_any_number_of_causes_makes_one_screen(
+    explained: Explained, causes: int, looks: bool
+) -> None:
+    lines = _lines(explained(causes, looks=looks))
+    assert len(lines) <= text.SCREEN_LINES
+    assert all(len(line) <= 80 for line in lines)
+    heads = [line for line in lines if line.startswith("Title of ")]
+    fixes = [line for line in lines if line.startswith("  fix: ")]
+    assert len(heads) == len(fixes) >= min(causes, 3)
+    rest = [line for line in lines if "more cause" in line]
+    assert len(rest) == (len(heads) < causes)
+    assert not rest or rest[0].startswith(f"and {causes - len(heads)} more cause")
+    if looks:
+        assert lines.index(next(line for line in lines if line.startswith("text "))) < (
+            lines.index(heads[0])
+        )
+
+
+def test_verbose_says_why_and_where_to_read_on(explained: Explained) -> None:
+    told = "\n".join(_lines(explained(12, looks=True), verbose=True))
+    for number in range(12):
+        assert f"Title of cause-{number} [cause-{number}]" in told
+        assert f"  why: It writes __DATE__ & <i>cause-{number}</i> into what it makes." in told
+    assert told.count("  see: https://example.org/b?c&d") == 12
+    assert "<b>never</b> for" in told
+    assert "looks like hash-order, not proved" in told
+    assert "more cause" not in told
+
+
+def test_what_only_looks_like_a_cause_says_what_would_show_it(explained: Explained) -> None:
+    assert "  1 looks like hash-order; to see: build hash-order twice" in _lines(
+        explained(looks=True)
+    )
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_what_would_be_without_the_causes(explained: Explained, verified: bool) -> None:
+    lines = _lines(explained(verified=verified))
+    seen = "verified byte by byte" if verified else "not verified byte by byte"
+    assert f"Without what is explained: equal at manifest, {seen}." in lines
+
+
+def test_nothing_is_said_of_what_would_be_no_better(explained: Explained) -> None:
+    assert not [one for one in _lines(explained(looks=True)) if one.startswith("Without what")]
+
+
+def test_the_line_of_counts_is_not_cut(builder: ReportBuilder, finish: Finish) -> None:
+    for number in range(1200):
+        derived = number % 2 == 0
+        claims = (Claim("c"),) if number % 3 else ()
+        one = Difference("k", Value(1), Value(2), bytes=9, derived=derived, claims=claims)
+        builder.add(("p", f"{number}"), "f", one, None, True)
+    told = next(line for line in _lines(finish(builder)) if "unexplained" in line)
+    assert told == "200 of 1,200 differences unexplained, 400 explained, 600 follow from others"
