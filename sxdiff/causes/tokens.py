@@ -88,6 +88,7 @@ _BUILD_LIKE = re.compile(
 _SYSTEM = re.compile(r"/(?:usr(?!/src|/local/src)|etc|bin|sbin|lib\d*|dev|sys|run|boot)(?:/|$)")
 
 
+_VERSION = re.compile(r"(?<!\d)\d+(?:\.\d+)+", re.ASCII)
 _NAME_OF_FILE = re.compile(r"\.[a-z]{1,4}\Z")
 
 
@@ -117,6 +118,12 @@ def two_build_paths(one: Token, two: Token) -> Evidence | None:
             return None
     if not tail and any(map(_NAME_OF_FILE.search, (a, b))):
         return None  # two files without one name are two files
+    steps = list(zip(a.split("/"), b.split("/"), strict=False))
+    differ = [(ours, theirs) for ours, theirs in steps if ours != theirs]
+    if not tail and a.count("/") == b.count("/") and 1 < len(differ) < len(steps) - 1:
+        return None  # two places below one folder: what they are is not known
+    if any(_VERSION.sub("#", ours) == _VERSION.sub("#", theirs) for ours, theirs in differ):
+        return None  # sources of two versions
     return Evidence(a, b, f"/{tail}" if tail else "")
 
 
