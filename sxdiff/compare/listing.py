@@ -17,6 +17,8 @@ from sxdiff.model import Blob, Difference, Listing, Member, Row, Span, Value
 SPACED = frozenset({"xml"})
 """Formats whose rows differ in white space alone where they differ in bytes: it follows from
 nothing, and may say something (a script, a preformatted text)."""
+MOST_ENDS = 1000
+"""Changed rows up to which one that is only on one side is looked for at the ends of others."""
 _PADDING = PADDING.encode() + b"\n"
 
 
@@ -41,7 +43,8 @@ def differences(
     out: list[Difference] = [_order(kind, one, two)] if reordered else []
     padding: list[Difference] = []
     follow = _Following(shifts, followed)
-    elsewhere = _elsewhere(found) if one.listing.unordered and two.listing.unordered else []
+    unordered = one.listing.unordered and two.listing.unordered
+    elsewhere = _elsewhere(found) if unordered else []
     gone = [*found.moved, *elsewhere]
     for row_a, row_b in () if reordered else elsewhere:
         follow.add(one.rows[row_a], two.rows[row_b], len(one.bytes_of(row_a)))
@@ -69,6 +72,8 @@ def differences(
         for part in parts:
             if _is_padding(one, two, part):
                 padding.append(replace(_changed(kind, one, two, part), derived=True))
+            elif unordered and _is_tail(found, part):
+                out.append(replace(_changed(kind, one, two, part), derived=True))
             else:
                 out.append(_changed(kind, one, two, part))
     for row_a, row_b in () if reordered else found.moved:
@@ -99,6 +104,21 @@ def _elsewhere(found: Aligned) -> list[tuple[int, int]]:
             if line != _PADDING and (same := free.get(line)):
                 out.append((row, same.pop(0)))
     return out
+
+
+def _is_tail(found: Aligned, change: Change) -> bool:
+    """Whether rows of one side are ends of what changed on the other: there they need none of
+    their own."""
+    a0, a1, b0, b1 = change
+    side, rows = (0, range(a0, a1)) if b0 == b1 else (1, range(b0, b1))
+    if (a0 < a1 and b0 < b1) or sum(one[1] - one[0] for one in found.changes) > MOST_ENDS:
+        return False
+    lines = [
+        found.lines[1 - side][row]
+        for one in found.changes
+        for row in range(one[2 - 2 * side], one[3 - 2 * side])
+    ]
+    return all(any(line.endswith(found.lines[side][row]) for line in lines) for row in rows)
 
 
 class _Side:

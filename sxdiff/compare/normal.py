@@ -123,7 +123,7 @@ class Ledger:
             edit = inside[number] if number >= 0 else None
             if edit is None or edit[0] + edit[1] <= start + place:
                 texts.append(data[place : place + size])
-            elif edit[0] == start + place:
+            elif edit[0] == start + place and edit[2]:
                 texts.append(edit[2])
         self._edits[side].append((start, blob.size, b"\n".join(sorted(texts))))
 
