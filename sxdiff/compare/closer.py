@@ -457,7 +457,7 @@ class _Closer:
             self._reorder((a, b), again, (paired.moved_a, paired.moved_b), unlike, shifts)
         packed = keep(telling.repacked(a, b, paired, equal, format_name, shifts))
         if paired.alone_a or paired.alone_b:  # pointers to blocks that moved
-            packed = [replace(each, derived=telling.same_size(each)) for each in packed]
+            packed = [replace(each, derived=True) for each in packed]
         contents += self._told(packed, format_name, self._below)
         # contents first: where there are too many differences, headers are left out
         told = self._told(keep(telling.facts(a, b, paired.facts, shifts)), format_name, self._below)

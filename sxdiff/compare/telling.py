@@ -106,12 +106,6 @@ def repacked(
     yield Difference(f"{format_name}.packing", told[0], told[1], bytes=size, count=len(found))
 
 
-def same_size(found: Difference) -> bool:
-    """Whether both sides of a difference are spans of one size."""
-    spans = [value.at for value in (found.a, found.b) if value and value.at]
-    return len(spans) == 2 and spans[0][1] == spans[1][1]
-
-
 def _follows(pair: FactPair) -> bool:
     """Whether a fact that differs is derived on each side that has it."""
     return all(fact.derived for fact in pair if fact)
