@@ -46,7 +46,68 @@ _PID = re.compile(r"(?i)\bpid\b|\[\d+\]")
 _AT_HOST = re.compile(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
 
+_WIDE = re.compile(
+    r"\b[yz]mm\d|\bv(?:mov|add|sub|mul|div|p[a-z]|xor|fm|broadcast|perm|extract|insert)[a-z0-9]*\s"
+    r"|\b(?:andn|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt|tzcnt)\s"
+    r"|\b(?:popcnt|movbe|pmulld|ptest|roundsd|crc32)\s"
+    r"|\b(?:ldadd|swp|cas)[a-z]*\s|\bz\d+\.[bhsd]\b"
+)
+"""Instructions that the first x86-64 and the first ARMv8 processors do not have."""
+_MANGLED = re.compile(r"17h[0-9a-f]{16}E|_R[NIMXYC]")
+
+
+def _is_tuned(site: Site) -> bool:
+    """Whether one side alone has instructions of later processors."""
+    return bool(_WIDE.search(site.a)) != bool(_WIDE.search(site.b))
+
+
+def _is_rust(site: Site) -> bool:
+    return "rustc version" in site.head or bool(_MANGLED.search(site.symbol))
+
+
 SUSPICIONS: tuple[Suspicion, ...] = (
+    Suspicion(
+        "cpu-tuning-march-native",
+        "Code for another processor",
+        ("elf.code",),
+        _is_tuned,
+        "build both with -march=x86-64 (rustc -C target-cpu=x86-64, GOAMD64=v1), and compare again",
+    ),
+    Suspicion(
+        "parallelism-codegen-units",
+        "Code of rustc in other pieces",
+        ("elf.code", "elf.code.*", "elf.symbol.order"),
+        _is_rust,
+        "build both with -C codegen-units=1, and compare again",
+    ),
+    Suspicion(
+        "toolchain-version",
+        "Another compiler or linker",
+        (
+            "elf.producer",
+            "elf.go_build.version",
+            "pyc.magic",
+            "rmeta.compiler",
+            "elf.rust_metadata.rustc",
+            "llvm_bitcode.producer",
+        ),
+        _always,
+        "build both with one compiler and one linker, and compare again",
+    ),
+    Suspicion(
+        "compiler-flags",
+        "Other options of the compiler",
+        ("elf.command_line", "elf.strings", "elf.dwarf.strings"),
+        lambda site: all(re.match(r"GNU [A-Z][\w+]* \d", text) for text in (site.a, site.b)),
+        "build both with one CFLAGS, and compare again",
+    ),
+    Suspicion(
+        "strip-variation",
+        "Symbols or debug information on one side only",
+        ("elf.only_in_a", "elf.only_in_b"),
+        lambda site: (site.a + site.b).startswith((".symtab", ".strtab", ".debug_", ".comment")),
+        "strip both sides alike, and compare again",
+    ),
     Suspicion(
         "random-hex-token",
         "Long random values",
