@@ -24,8 +24,9 @@ RANKS = {
 }
 """A room is a module or package directly below sxdiff; rooms of one rank do not know each other."""
 
-SAME_RANK = {("report", "wire")}
-"""The one exception: the report is written in the words that workers speak."""
+SAME_RANK = {("report", "wire"), ("causes", "formats")}
+"""The exceptions: the report is written in the words that workers speak, and what the fields of a
+format mean is written once, where the format is."""
 
 ONLY_IN = {
     "capstone": "formats/",
