@@ -532,9 +532,15 @@ CAUSES: Final[tuple[Cause, ...]] = (
         tokens=_CONTAINER,
         judge=_two_containers,
         where=_at("config", r"/(?:container|(?:config|container_config)/(?:Hostname|Image))"),
-        why="docker commit and the classic builder keep the random identifier of the container"
-        " that they worked in.",
-        fixes=(Fix("build with BuildKit (DOCKER_BUILDKIT=1, docker buildx build) or buildah"),),
+        why="docker commit, the classic builder and buildah's docker format keep the random"
+        " identifier of the container that they worked in.",
+        fixes=(
+            Fix("buildah: --format oci, which has no such field", _BUILDAH),
+            Fix(
+                "build with BuildKit (DOCKER_BUILDKIT=1, docker buildx build), or with buildah and"
+                " --format oci"
+            ),
+        ),
         references=(f"{_SPEC}config.md",),
         example=NearMiss(
             "config.value",
