@@ -43,8 +43,13 @@ _HOSTS: Final = (
 )
 
 
+_MAY_NAME = re.compile(r"@|[Hh][Oo][Ss][Tt]|[Mm][Aa][Cc][Hh][Ii][Nn][Ee]|SITE|uname -n")
+
+
 def _hosts(text: str) -> Iterator[Token]:
     """Names of the machine that built, behind what says that they are."""
+    if not _MAY_NAME.search(text):
+        return
     taken: dict[tuple[int, int], str] = {}
     for pattern in _HOSTS:
         for found in pattern.finditer(text):

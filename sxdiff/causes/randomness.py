@@ -120,10 +120,15 @@ _NAMES = (
 )
 _NAME_OF_RANDOM = re.compile(rf"(?i)(?:^|[/_.\s-]){_NAMES}$")
 _VALUE = r"(?:[0-9a-f]{16,128}|[0-9A-F]{16,128}|[A-Za-z0-9+/_-]{20,128}={0,2})"
-_IN_TEXT = re.compile(
-    rf"(?i:(?<![a-z0-9]){_NAMES})[\"']?[ \t]{{0,8}}(?:=>|:=|[=:])[ \t]{{0,8}}[\"']?(?P<v>{_VALUE})"
-    r"(?=[\"'][ \t]*[;,)}\]>]*|[ \t]*[;,]?[ \t]*(?:\n|\Z))"
+_LONG = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,128}={0,2}(?![A-Za-z0-9+/_=-])")
+_BEHIND = re.compile(r"[\"'][ \t]*[;,)}\]>]*|[ \t]*[;,]?[ \t]*(?:\r?\n|\Z)")
+_BEFORE = re.compile(
+    rf"(?i:(?:\A|[^a-z0-9]){_NAMES})[\"']?[ \t]{{0,8}}(?:=>|:=|[=:])[ \t]{{0,8}}[\"']?\Z"
 )
+SHORTEST: Final = 20
+"""Characters of base64; of hexadecimal digits 16 are enough."""
+_AROUND = 64
+"""Characters in front of a value in which its name stands."""
 _ONLY = re.compile(rf"\A[\"']?(?P<v>{_VALUE})[\"']?\Z")
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _WORD = re.compile(r"[a-z]{8}|[A-Z]{8}|(?:[A-Z]?[a-z]{3,}[-_]){2}")
@@ -142,9 +147,9 @@ def _is_random(value: str) -> bool:
 
 
 def _token(start: int, value: str) -> Iterator[Token]:
-    if not _is_random(value):
-        return
     alphabet = "hex" if _HEX.fullmatch(value) else "base64"
+    if (alphabet == "base64" and len(value) < SHORTEST) or not _is_random(value):
+        return
     # what may be a secret is never told
     told = hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     yield Token(start, start + len(value), f"sha256:{told}", f"random {alphabet} {len(value)}")
@@ -152,8 +157,11 @@ def _token(start: int, value: str) -> Iterator[Token]:
 
 def _pinned(text: str) -> Iterator[Token]:
     """Random values behind a name that says that they are."""
-    for found in _IN_TEXT.finditer(text):
-        yield from _token(found.start("v"), found["v"])
+    for found in _LONG.finditer(text):
+        start = found.start()
+        before = text[max(0, start - _AROUND) : start].rpartition("\n")[2]
+        if _BEFORE.search(before) and _BEHIND.match(text, found.end()):
+            yield from _token(start, found[0])
 
 
 def _value(text: str) -> Iterator[Token]:
