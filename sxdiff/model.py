@@ -154,7 +154,8 @@ class Fact:
     from other bytes of the same stream (a checksum, a size, an offset). `follows` are spans of
     which the value says that they follow from what other facts say: they are told by no fact.
     `check` is asked only where the fact differs: a derived fact of which it says no is not what
-    its bytes must be, so it follows from nothing.
+    its bytes must be, so it follows from nothing. `rest` is asked there, too: what is left of its
+    bytes without what other facts tell of them.
     """
 
     kind: str
@@ -164,6 +165,7 @@ class Fact:
     derived: bool = False
     follows: tuple[Span, ...] = ()
     check: Callable[[], bool] | None = field(default=None, compare=False)
+    rest: Callable[[], bytes] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

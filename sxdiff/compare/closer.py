@@ -381,6 +381,7 @@ class _Closer:
                 telling.moved(here.at, shifts[0]) if here else None,
                 telling.moved(there.at, shifts[1]) if there else None,
                 derived=all(one is None or one.derived for one in (here, there)),
+                normals=(_rest(here), _rest(there)),
             )
             if here and there and here.derived and there.derived:
                 self._ledger.follow_facts(here, there, shifts)
@@ -711,6 +712,11 @@ def _roots(node: Node) -> Iterator[str]:
 def _are_unordered(left: Member, right: Member) -> bool:
     """Whether both are listings in which the order of the rows means nothing."""
     return all(isinstance(one.inside, Listing) and one.inside.unordered for one in (left, right))
+
+
+def _rest(fact: Fact | None) -> bytes:
+    """What stays of a fact's bytes when they are normalised."""
+    return fact.rest() if fact and fact.rest else b""
 
 
 def _is_placed(kind: str) -> bool:

@@ -99,12 +99,15 @@ class Ledger:
         normal: bytes = b"",
         *,
         derived: bool = False,
+        normals: tuple[bytes, bytes] | None = None,
     ) -> None:
-        """Both spans become `normal`; they differ in consequence of others if `derived`."""
+        """Both spans become `normal`, or each its own of `normals`; they differ in consequence of
+        others if `derived`."""
         self.moved(a, b, derived=derived)
         for side, span in enumerate((a, b)):
             if span is not None:
-                self._edits[side].append((span[0] - self.shifts[side], span[1], normal))
+                own = normals[side] if normals else normal
+                self._edits[side].append((span[0] - self.shifts[side], span[1], own))
 
     def follow_from(self, side: int, span: Span) -> None:
         """A span of one side follows from what else that side says."""

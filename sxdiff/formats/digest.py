@@ -1,6 +1,7 @@
 """The digest that stands for bytes that a fact has no better words for."""
 
 import hashlib
+from functools import cache
 
 from zlib_ng import zlib_ng
 
@@ -27,8 +28,17 @@ def crc32_of(blob: Blob, start: int = 0) -> int:
 
 def crc32c(data: bytes, crc: int = 0xFFFFFFFF) -> int:
     """CRC-32C (Castagnoli) of a few bytes, without the last inversion: as file systems store it."""
+    table = _castagnoli()
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     return crc
+
+
+@cache
+def _castagnoli() -> tuple[int, ...]:
+    table = []
+    for crc in range(256):
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)  # noqa: PLW2901 - shifted in place
+        table.append(crc)
+    return tuple(table)

@@ -17,9 +17,12 @@ from sxdiff.formats.filesystems.tree import (
     Metadata,
     Named,
     Paths,
+    Without,
+    clear,
     covered,
     filled,
     mode,
+    nothing,
     uuid,
     volume,
     zeros,
@@ -41,7 +44,11 @@ from sxdiff.model import (
 
 START, SIZE = 1024, 1024
 MAGIC = 0xEF53
-METADATA_SUMS = 0x400
+METADATA_SUMS, GROUP_SUMS = 0x400, 0x10
+TAIL = b"\0\0\0\0\x0c\0\0\xde"
+SEEDED = 0x2000
+RESERVED = 10
+"""The last inode that has a meaning of its own."""
 """Read-only feature: a checksum in each structure."""
 
 
@@ -335,6 +342,13 @@ class _Image:
         self._holes = limits.hole_bytes
         self._hashed = 4 * blob.size
         self._sparse = value("read_only_features") & SPARSE
+        self._seed: int | None = None
+        if value("read_only_features") & METADATA_SUMS:
+            seeded = incompatible & SEEDED
+            name = values["uuid"]
+            assert isinstance(name, bytes)  # noqa: S101 - as the table says
+            self._seed = value("checksum_seed") if seeded else crc32c(name)
+        self._summed = value("read_only_features") & (METADATA_SUMS | GROUP_SUMS)
         backups = values["backup_groups"]
         assert isinstance(backups, bytes)  # noqa: S101 - as the table says
         two = value("compatible_features") & SPARSE_TWO
@@ -351,7 +365,14 @@ class _Image:
     def _at(self, block: int) -> Blob:
         return self.blob.part(block * self.block_size, self.block_size)
 
-    def _covered(self, kind: str, block: int, count: int = 1, name: str = "") -> Iterator[Fact]:
+    def _covered(
+        self,
+        kind: str,
+        block: int,
+        count: int = 1,
+        name: str = "",
+        without: Without | None = None,
+    ) -> Iterator[Fact]:
         """Blocks that are told by what they say elsewhere, each span once."""
         at = block * self.block_size
         # the last group may be cut off
@@ -359,7 +380,57 @@ class _Image:
         if size > 0 and (at, size) not in self._shared:
             self._shared.add((at, size))
             self._count(size)
-            yield covered(kind, self.blob, (at, size), name)
+            yield covered(kind, self.blob, (at, size), name, without)
+
+    def _sums_of_groups(self, data: bytearray) -> None:
+        """Checksums in a block of group descriptors (bg_*_csum_*, bg_checksum)."""
+        if not self._summed:
+            return
+        for at in range(0, len(data), self.descriptor_size):
+            for place in (0x18, 0x1A, 0x1E, *((0x38, 0x3A) if self.descriptor_size >= 64 else ())):
+                clear(data, at + place, 2)
+
+    def _times_of_inodes(self, first: int, data: bytearray) -> None:
+        """Times and checksums of inodes that are in use, from number `first` on."""
+        for number, at in enumerate(range(0, len(data), self.inode_size), first):
+            if not any(data[at : at + 2]) and number > RESERVED:
+                continue
+            summed = self._seed is not None and self._sum_holds(
+                number, data[at:][: self.inode_size]
+            )
+            clear(data, at + 8, 12)
+            if self.inode_size > 128 and int.from_bytes(data[at + 128 : at + 130], "little") >= 4:
+                clear(data, at + 132, min(20, self.inode_size - 132))
+            if summed:
+                clear(data, at + 124, 2)
+                clear(data, at + 130, 2 * (self.inode_size > 130))
+
+    def _sum_holds(self, number: int, inode: bytearray) -> bool:
+        """Whether an inode's checksum is right (ext4_inode_csum)."""
+        # the upper half is there where the inode's size says so
+        wide = self.inode_size > 128 and int.from_bytes(inode[128:130], "little") >= 4
+        found = bytes(inode[124:126]) + (bytes(inode[130:132]) if wide else b"")
+        clear(inode, 124, 2)
+        if wide:
+            clear(inode, 130, 2)
+        head = number.to_bytes(4, "little") + bytes(inode[100:104])
+        return crc32c(head + bytes(inode), self._seed or 0).to_bytes(4, "little").startswith(found)
+
+    def _sums_of_directory(self, data: bytearray) -> None:
+        """The checksum in the entry that ends each block (ext4_dir_entry_tail)."""
+        for end in range(self.block_size, len(data) + 1, self.block_size):
+            if self._summed and data[end - 12 : end - 4] == TAIL:
+                clear(data, end - 4, 4)
+
+    def _sum_of_map(self, data: bytearray) -> None:
+        """The checksum behind the extents of a block (ext4_extent_tail)."""
+        if self._summed and data[:2] == b"\x0a\xf3":
+            clear(data, 12 + 12 * int.from_bytes(data[4:6], "little"), 4)
+
+    def _sum_of_attributes(self, data: bytearray) -> None:
+        """The checksum in the header of a block of attributes (h_checksum)."""
+        if self._summed:
+            clear(data, 16, 4)
 
     def _count(self, size: int) -> None:
         """No block is in two files: what is read of all of them together has an end."""
@@ -404,7 +475,7 @@ class _Image:
     def tables(self) -> Iterator[Fact]:
         """Descriptors, their backups, bitmaps, tables of inodes."""
         for block in self._descriptor_blocks:
-            yield from self._covered("ext.group_descriptors", block)
+            yield from self._covered("ext.group_descriptors", block, without=self._sums_of_groups)
         table = -(-self.per_group * self.inode_size // self.block_size)
         for group in range(self.groups):
             start = self.first + group * self.group_blocks
@@ -412,11 +483,18 @@ class _Image:
                 yield from self._covered("ext.backup", start)
                 if self._first_meta is None:
                     number = len(self._descriptor_blocks)
-                    yield from self._covered("ext.backup", start + 1, number)
+                    yield from self._covered(
+                        "ext.backup", start + 1, number, without=self._sums_of_groups
+                    )
             blocks, inodes, first = self._descriptor(group)
-            yield from self._covered("ext.block_bitmap", blocks)
-            yield from self._covered("ext.inode_bitmap", inodes)
-            yield from self._covered("ext.inode_table", first, table)
+            yield from self._covered("ext.block_bitmap", blocks, without=nothing)
+            yield from self._covered("ext.inode_bitmap", inodes, without=nothing)
+            yield from self._covered(
+                "ext.inode_table",
+                first,
+                table,
+                without=partial(self._times_of_inodes, group * self.per_group + 1),
+            )
 
     def _inode_at(self, number: int) -> int:
         if not 0 < number <= min(self.inodes, self.groups * self.per_group):
@@ -627,7 +705,9 @@ class _Image:
     def _file(self, path: str, inode: Inode) -> Iterator[Fact | Member]:
         yield from inode.told.parts(path, "ext")
         if inode.attributes:
-            yield from self._covered("ext.attributes", inode.attributes)
+            yield from self._covered(
+                "ext.attributes", inode.attributes, without=self._sum_of_attributes
+            )
         if inode.flags & INLINE:
             if stat.S_ISREG(inode.mode) and inode.size:
                 whole = (inode.block + inode.inline)[: inode.size]
@@ -640,9 +720,14 @@ class _Image:
         runs, maps = self.runs(inode)
         if inode.number in (ROOT,) or kind == stat.S_IFDIR:
             for block in maps:
-                yield from self._covered("ext.map", block)
+                yield from self._covered("ext.map", block, without=self._sum_of_map)
             for run in runs:
-                yield from self._covered("ext.directory", run.physical, run.blocks)
+                yield from self._covered(
+                    "ext.directory",
+                    run.physical,
+                    run.blocks,
+                    without=self._sums_of_directory,
+                )
             return
         yield from self._stored_content(path, inode, runs, maps)
 
@@ -655,7 +740,7 @@ class _Image:
         inside: Inside | None = None,
     ) -> Iterator[Fact | Member]:
         for block in maps:
-            yield from self._covered("ext.map", block)
+            yield from self._covered("ext.map", block, without=self._sum_of_map)
         if not inode.size:
             return
         if len(runs) == 1 and not runs[0].logical and runs[0].written:
@@ -723,7 +808,7 @@ class _Image:
         if number == RESIZE:
             runs, maps = self.runs(inode)
             for block in (*maps, *(run.physical + i for run in runs for i in range(run.blocks))):
-                yield from self._covered("ext.resize", block)
+                yield from self._covered("ext.resize", block, without=nothing)
         elif number == self._journal and stat.S_ISREG(inode.mode):
             runs, maps = self.runs(inode)
             inside = Inside("ext.journal", partial(_journal_parts, self._uuid))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, covered, volume
+from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, clear, covered, nothing, volume
 from sxdiff.formats.record import Field, Raw, Record, hexadecimal
 from sxdiff.model import (
     Blob,
@@ -200,7 +200,7 @@ class _Image:
                     yield from INFO.facts(self.blob, at)
         for copy in range(self.copies):
             span = self.reserved + copy * self.table_size, self.table_size
-            yield covered("fat.table", self.blob, span)
+            yield covered("fat.table", self.blob, span, without=nothing)
 
     def _next(self, cluster: int) -> int | None:
         """The cluster that follows, None behind the last."""
@@ -266,7 +266,7 @@ class _Image:
 
     def _directory(self, spans: list[tuple[int, int]]) -> Iterator[Fact]:
         for span in spans:
-            yield covered("fat.directory", self.blob, span)
+            yield covered("fat.directory", self.blob, span, without=_without_times)
 
     def _content(
         self, path: str, size: int, spans: list[tuple[int, int]]
@@ -367,3 +367,12 @@ def _joined(parts: list[Blob]) -> Iterator[bytes]:
     for part in parts:
         for at in range(0, part.size, 1 << 20):
             yield part.read(at, 1 << 20)
+
+
+def _without_times(data: bytearray) -> None:
+    """Clear the times of entries that are in use and no parts of long names."""
+    for at in range(0, len(data), ENTRY):
+        if data[at] in (0, 0xE5) or at + ENTRY > len(data) or data[at + 11] == LONG:
+            continue
+        for start, size in ((13, 5), (18, 2), (22, 4)):
+            clear(data, at + start, size)

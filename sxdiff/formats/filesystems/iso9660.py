@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from sxdiff.formats.compression.stream import only_zeros
 from sxdiff.formats.digest import digest_of
-from sxdiff.formats.filesystems.tree import Cursor, Metadata, Paths, covered, mode, volume
+from sxdiff.formats.filesystems.tree import (
+    Cursor,
+    Metadata,
+    Paths,
+    Without,
+    clear,
+    covered,
+    mode,
+    nothing,
+    volume,
+)
 from sxdiff.formats.record import Field, Raw, Record
 from sxdiff.model import (
     Blob,
@@ -376,14 +386,16 @@ class _Image:
                 self.blob.read(at + offset, 4), "little" if order == "little" else "big"
             )
             if place and size:
-                yield from self._covered("iso9660.path_table", place * self.block, size)
+                yield from self._covered("iso9660.path_table", place * self.block, size, nothing)
 
-    def _covered(self, kind: str, at: int, size: int) -> Iterator[Fact]:
+    def _covered(
+        self, kind: str, at: int, size: int, without: Without | None = None
+    ) -> Iterator[Fact]:
         """Bytes that are told elsewhere, once."""
         span = at, size
         if size and span not in self._told:
             self._told.add(span)
-            yield covered(kind, self.blob, span)
+            yield covered(kind, self.blob, span, without=without)
 
     def tree(self, at: int, first: Tree | None, tree: Tree) -> Iterator[Fact | Member]:
         """All files of one volume. `first` is the primary tree, where this is another one;
@@ -397,7 +409,7 @@ class _Image:
         own = next(entries, None)
         if own is None or own.identifier != b"\0":
             raise FormatError("root without itself", root_at)
-        yield from self._covered("iso9660.directory", root_at, root_size)
+        yield from self._covered("iso9660.directory", root_at, root_size, _without_times)
         yield from self._continuations()
         if first is None:
             tree.dates["/"] = own.date
@@ -428,7 +440,7 @@ class _Image:
             if entry.directory:
                 if start in above:
                     raise FormatError("directory inside itself", start)
-                yield from self._covered("iso9660.directory", start, size)
+                yield from self._covered("iso9660.directory", start, size, _without_times)
                 below = self._entries(start, size, first is None)
                 open_ones.append((path, below, above | {start}))
                 continue
@@ -569,7 +581,7 @@ class _Image:
         """The continuation areas met since this was asked last."""
         areas, self._areas = self._areas, []
         for span in areas:
-            yield from self._covered("iso9660.continuation", *span)
+            yield from self._covered("iso9660.continuation", *span, _without_system_times)
 
 
 def _other(fact: Fact, kind: str, entry: Entry, path: str) -> Fact:
@@ -682,3 +694,34 @@ def _link(data: bytes) -> str | None:
         out.append(component)
         at += 2 + size
     return text_of(b"/".join(out)) if plain and at == len(data) else None
+
+
+def _without_times(data: bytearray) -> None:
+    """Clear the dates of a directory's records (9.1.5), and those of Rock Ridge."""
+    at = 0
+    while at < len(data):
+        size = data[at]
+        if size < 34 or at + size > len(data):
+            at += SECTOR - at % SECTOR  # no record crosses the end of a sector
+            continue
+        clear(data, at + 18, 7)
+        named = 33 + data[at + 32]
+        use = memoryview(data)[at + named + named % 2 : at + size]
+        _clear_system_times(use)
+        at += size
+
+
+def _without_system_times(data: bytearray) -> None:
+    _clear_system_times(memoryview(data))
+
+
+def _clear_system_times(area: memoryview) -> None:
+    """Rock Ridge 4.1.6 `TF`: flags, then times."""
+    at = 0
+    while at + 5 <= len(area):
+        size = area[at + 2]
+        if size < 4 or at + size > len(area):
+            return
+        if area[at : at + 2].tobytes() == b"TF":
+            area[at + 5 : at + size] = bytes(max(0, size - 5))
+        at += size

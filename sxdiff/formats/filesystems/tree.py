@@ -4,6 +4,7 @@ import hashlib
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from sxdiff.formats.digest import digest_of
@@ -126,13 +127,38 @@ class Metadata:
             yield Fact(f"{format_name}.layout", self.layout, name=path, derived=True)
 
 
-def covered(kind: str, blob: Blob, span: Span, name: str = "") -> Fact:
+Without: TypeAlias = Callable[[bytearray], None]
+"""Clears what other facts tell of a table's bytes."""
+
+
+def covered(
+    kind: str, blob: Blob, span: Span, name: str = "", without: Without | None = None
+) -> Fact:
     """A fact for bytes whose meaning is told elsewhere: tables, maps, packed blocks.
 
     It is no bare digest: that would say that the content `name` follows from these bytes alone.
+    `without` clears what may differ while nothing else in these bytes does.
     """
     value = f"{span[1]} bytes, {digest_of(blob.part(*span))}"
-    return Fact(kind, value, span, name, derived=True)
+    rest = partial(_rest, blob.part(*span), without) if without else None
+    return Fact(kind, value, span, name, derived=True, rest=rest)
+
+
+def _rest(blob: Blob, without: Without) -> bytes:
+    data = bytearray(blob.read())
+    without(data)
+    return hashlib.sha256(data).digest()
+
+
+def nothing(data: bytearray) -> None:
+    """For bytes of which other facts tell nothing that may differ alone."""
+
+
+def clear(data: bytearray, at: int, size: int) -> None:
+    """Zeros in place of the bytes at `at`, where there are any."""
+    end = min(len(data), at + size)
+    if at < end:
+        data[at:end] = bytes(end - at)
 
 
 def packed(kind: str, blob: Blob, span: Span, name: str, *rest: object) -> Fact:
