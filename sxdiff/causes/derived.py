@@ -17,7 +17,7 @@ _HEX = "|".join(
     rf"{digits}{{{size}}}" for size in (128, 96, 64, 40, 32) for digits in ("[0-9a-f]", "[0-9A-F]")
 )
 _DIGEST = re.compile(
-    rf"(?<![0-9A-Za-z+/])(?:{_HEX})(?![0-9A-Za-z+/=])"
+    rf"(?<![0-9A-Za-z+/_])(?:{_HEX})(?![0-9A-Za-z+/=])"
     # sha256=... of RECORD, sha512-... of npm and of HTML, SHA-256-Digest: ... of a manifest
     rf"|(?i:(?<![0-9a-z])(?:md5|sha-?(?:1|256|384|512))(?:[-=:]|-digest(?:-manifest)?: ))"
     rf"(?P<v>(?:{_BASE64}{{86}}|{_BASE64}{{64}}|{_BASE64}{{43}}|{_BASE64}{{27}}|{_BASE64}{{22}})"
