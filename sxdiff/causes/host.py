@@ -143,8 +143,9 @@ def _two_banners(one: Token, two: Token) -> Evidence | None:
 
 _HOMES = re.compile(
     r"(?<![\w./-])(?P<v>/(?:home|Users)/[A-Za-z_][\w.-]{0,31}|/root|/nonexistent(?:/[\w.-]+)?"
-    r"|/var/lib/(?:jenkins|buildbot))(?=[/\s\"':;,)\]}>]|\Z)"
+    r"|/var/lib/(?:jenkins|buildbot))(?=/)"
 )
+"""Only with something below it: two homes alone may be two users that the image is for."""
 _JOBS = re.compile(
     r"\b(?:make|gmake|ninja|samu|scons|cargo build)\b[^\n;|&#]{0,80}? (?:-j ?|--jobs[= ])"
     r"(?P<v>\d{1,4})\b"
