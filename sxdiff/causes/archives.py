@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, Tokens
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     another_order,
     any_two,
@@ -40,7 +41,7 @@ QUARTER = timedelta(minutes=15)
 def only(pattern: str, form: str = "", *, empty: bool = False) -> Tokens:
     """The whole of a field that a pattern matches whole; with `empty` also one that is not
     there."""
-    known = re.compile(pattern)
+    known = late(pattern)
 
     def all_of(text: str) -> Iterator[Token]:
         if (empty and not text) or known.fullmatch(text):
@@ -80,7 +81,7 @@ def _zone_apart(one: Token, two: Token) -> Evidence | None:
     return None if apart % QUARTER or apart > EAST + WEST else found
 
 
-_MODE = re.compile(r"(?:(?P<type>0?4|10)0|0)?(?P<bits>[0-7]{3})")
+_MODE = late(r"(?:(?P<type>0?4|10)0|0)?(?P<bits>[0-7]{3})")
 
 
 def permissions(text: str) -> Iterator[Token]:
@@ -108,7 +109,7 @@ def names(text: str) -> Iterator[Token]:
     yield Token(0, len(text), text, "\0".join(sorted(lines)) if len(lines) < MOST_NAMES else "")
 
 
-_STORE_TIME = re.compile(r"(?P<v>\S+Z)(?: \+ \d{1,3} ms)?")
+_STORE_TIME = late(r"(?P<v>\S+Z)(?: \+ \d{1,3} ms)?")
 
 
 def store_time(text: str) -> Iterator[Token]:
@@ -127,7 +128,7 @@ def pax_time(text: str) -> Iterator[Token]:
         yield Token(0, len(text), moment, "record")
 
 
-_BUILDER = re.compile(r"\((?P<v>[\w.+-]{1,64}@[\w.-]{1,253})\)")
+_BUILDER = late(r"\((?P<v>[\w.+-]{1,64}@[\w.-]{1,253})\)")
 
 
 def _banner(text: str) -> Iterator[Token]:
@@ -141,13 +142,13 @@ def _two_banners(one: Token, two: Token) -> Evidence | None:
 
 _MEMBERS: Final = ("tar", "zip", "cpio", "cab", "lha", "rar", "sevenzip", "xar")
 _ORDERS: Final = tuple(f"{name}.order" for name in _MEMBERS)
-_INITRAMFS = re.compile(r"(?:^|/)(?:initrd|initramfs)[^/]*$")
-_DEB = re.compile(r"\.u?deb(?:$|/)")
-_GEM = re.compile(r"\.gem$")
+_INITRAMFS = late(r"(?:^|/)(?:initrd|initramfs)[^/]*$")
+_DEB = late(r"\.u?deb(?:$|/)")
+_GEM = late(r"\.gem$")
 _CPIO_TIMES: Final = ("cpio.mtime",)
 _CPIO_PLACES: Final = ("cpio.ino", "cpio.dev", "cpio.devmajor", "cpio.devminor")
 
-_MANIFEST = re.compile(
+_MANIFEST = late(
     r"(?:^|/)Manifest-Version/(?:Built-By|Built-On|Build-Jdk|Build-Host(?:name)?|Build-User"
     r"(?:name)?|Build-Machine|Build-Os|Build-OS|Build-Time|Build-Date(?:-ISO-8601|-UTC)?"
     r"|Build-Timestamp|Built-Date|Built-Host|Built-OS|Built-User|Bnd-LastModified|Created-By"
@@ -196,7 +197,7 @@ def _two_layouts(one: Token, two: Token) -> Evidence | None:
     return Evidence(a, b)
 
 
-_PACKED = re.compile(r"same content, packed into (\d+ bytes)")
+_PACKED = late(r"same content, packed into (\d+ bytes)")
 _FLAGS = only(r"0x[0-9a-f]{1,4}", "flags")
 
 _XZ_FOLLOWS: Final = (
@@ -261,7 +262,7 @@ def _two_image_times(one: Token, two: Token) -> Evidence | None:
     return two_times(one, two)
 
 
-_DATE = re.compile(
+_DATE = late(
     r"(?m)^(?:date: (?P<v>\d{4}-\d\d-\d\d)(?= 00:00:00\.0{9} Z$)"
     r"|  s\.date = \"(?P<w>\d{4}-\d\d-\d\d)(?=\".freeze$|\"$))"
 )
@@ -293,8 +294,8 @@ def _two_library_modes(one: Token, two: Token) -> Evidence | None:
     return two_masks(found[0], found[1])
 
 
-_HEADER_TIMES = re.compile(r"\bINSTALL(?:TIME|TID)=(?P<v>\d{9,10})(?=[,\]])")
-_KEY = re.compile(r"(?<=key=x')(?P<v>[0-9a-f]{8})(?=')")
+_HEADER_TIMES = late(r"\bINSTALL(?:TIME|TID)=(?P<v>\d{9,10})(?=[,\]])")
+_KEY = late(r"(?<=key=x')(?P<v>[0-9a-f]{8})(?=')")
 
 
 def installed(text: str) -> Iterator[Token]:
@@ -308,7 +309,7 @@ def installed(text: str) -> Iterator[Token]:
             yield Token(*found.span("v"), moment, "key")
 
 
-_COOKIE = re.compile(r"[A-Za-z0-9][\w.-]{0,252} \d{9,10}")
+_COOKIE = late(r"[A-Za-z0-9][\w.-]{0,252} \d{9,10}")
 _HOST = r"[A-Za-z0-9](?:[\w.-]{0,251}[A-Za-z0-9])?"
 
 
@@ -493,7 +494,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
                 "jar --date=2026-01-01T00:00:00Z (JDK 17.0.3, 19 and later); Maven:"
                 " project.build.outputTimestamp; Gradle: preserveFileTimestamps = false,"
                 " reproducibleFileOrder = true",
-                re.compile(r"(?i)\bjava\b|jdk|maven|gradle|\bant\b|\bbnd\b"),
+                late(r"(?i)\bjava\b|jdk|maven|gradle|\bant\b|\bbnd\b"),
             ),
             Fix(
                 "find . -exec touch -h -d @$SOURCE_DATE_EPOCH {} + before zip -X, with TZ=UTC;"
@@ -664,7 +665,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="time",
         kinds=("ar.mtime", "tar.mtime"),
         paths=_DEB,
-        where=re.compile(r"^(?:control|data|control/content/.*|data/content/.*|debian-binary)$"),
+        where=late(r"^(?:control|data|control/content/.*|data/content/.*|debian-binary)$"),
         tokens=time_field,
         judge=two_times,
         why="dpkg-deb writes the time of the build into the package, and keeps the times of the"
@@ -693,7 +694,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Times in a gem",
         family="time",
         kinds=("text",),
-        paths=re.compile(r"\.gem$|(?:^|/)specifications/[^/]+\.gemspec$"),
+        paths=late(r"\.gem$|(?:^|/)specifications/[^/]+\.gemspec$"),
         tokens=_gem_date,
         judge=two_times,
         why="gem build writes the date of the build into the specification.",
@@ -794,7 +795,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Times and inode numbers of cpio members",
         family="time",
         kinds=_CPIO_PLACES,
-        tokens=matches(re.compile(r"^(?P<v>\d{1,10})(?=$|, )"), "inode"),
+        tokens=matches(late(r"^(?P<v>\d{1,10})(?=$|, )"), "inode"),
         judge=any_two,
         why="cpio keeps the inode number and the device of every file of the file system that it"
         " was packed from.",
@@ -894,8 +895,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="When RPM packages were installed",
         family="time",
         kinds=("sqlite.rows",),
-        paths=re.compile(r"rpmdb\.sqlite"),
-        where=re.compile(r"(?:^|/)(?:Installtid|Packages)$"),
+        paths=late(r"rpmdb\.sqlite"),
+        where=late(r"(?:^|/)(?:Installtid|Packages)$"),
         tokens=installed,
         judge=two_times,
         why="rpm writes the time of the installation and of its transaction into its database.",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token, Tokens
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     another_order,
     any_two,
@@ -30,8 +31,8 @@ _RANDOM = "https://reproducible-builds.org/docs/randomness/"
 _ORDER = "https://reproducible-builds.org/docs/stable-inputs/"
 _HELPERS = "https://docs.python.org/3/library/compileall.html"
 
-_RUST, _GO, _CLANG = re.compile("rustc"), re.compile(r"\bgo1\.|\bGo\b"), re.compile("clang")
-_PROGRAM = re.compile(
+_RUST, _GO, _CLANG = late("rustc"), late(r"\bgo1\.|\bGo\b"), late("clang")
+_PROGRAM = late(
     # ELF, PE, COFF for x86-64, i386 and Arm, Mach-O, WebAssembly
     "\\A(?:\x7fELF|MZ|d\udc86|L\x01..[\x00-\x7f\udc80-\udcff]{4}|d\udcaa"
     "|[\udcce\udccf]\udcfa\udced\udcfe|\udcfe\udced\udcfa[\udcce\udccf]|\0asm)",
@@ -47,7 +48,7 @@ _DATA: Final = (
     "wasm.*",
     "file.content",
 )
-_NO_DATA = re.compile(
+_NO_DATA = late(
     r"^(?!.*(?:\.z?debug_|\.dynstr|\.strtab|\.stabstr|gopclntab|\.comment|\.gnu\.lto_))"
 )
 """Routes that are not those of debug information, names and notes."""
@@ -58,13 +59,13 @@ _ELF_HEAD = "\x7fELF\x02\x01\x01"
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _MACRO_DAY = rf"(?:{_MONTHS}) (?: [1-9]|[12]\d|3[01]) (?:19|20)\d\d"
 _MACRO_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)"
-_MACROS = re.compile(
+_MACROS = late(
     rf"(?<![\w:.+-])(?<!\d )(?<!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )(?P<v>{_MACRO_DAY}"
     rf"(?:(?P<s>[ ,@|/_\0-]{{1,4}}| at ){_MACRO_CLOCK})?|{_MACRO_CLOCK})(?![\w:]|\.\d)",
     re.ASCII,
 )
 """__DATE__ ("Jan  5 2026") and __TIME__ (C11, 6.10.8.1), alone or one behind the other."""
-_ASCTIME = re.compile(
+_ASCTIME = late(
     rf"(?<![\w,])(?P<v>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?:{_MONTHS}) (?: [1-9]|[12]\d|3[01])"
     rf" {_MACRO_CLOCK} (?:19|20)\d\d)(?![\w:])",
     re.ASCII,
@@ -89,8 +90,8 @@ def _two_stamps(one: Token, two: Token) -> Evidence | None:
     return two_times(one, two)
 
 
-_IDENTIFIER = re.compile(r"\A(?P<v>[0-9a-f]{32})\Z")
-_ALI = re.compile(r"(?m)^D [^\t\n]+\t+(?P<v>\d{14}) [0-9a-f]{8}(?= |\n|\Z)")
+_IDENTIFIER = late(r"\A(?P<v>[0-9a-f]{32})\Z")
+_ALI = late(r"(?m)^D [^\t\n]+\t+(?P<v>\d{14}) [0-9a-f]{8}(?= |\n|\Z)")
 
 _TIMES: Final = (
     Cause(
@@ -170,8 +171,8 @@ _TIMES: Final = (
         kinds=(*_DATA, "elf.go_build.setting"),
         tokens=joined(times, epoch_numbers),
         judge=two_times,
-        context=re.compile(r"\n(?:[^\0]*\n)?(?:go1\.|rustc)[^\0]*\Z"),
-        where=re.compile(rf"{_NO_DATA.pattern}(?!.*vcs\.time\Z)"),
+        context=late(r"\n(?:[^\0]*\n)?(?:go1\.|rustc)[^\0]*\Z"),
+        where=late(rf"{_NO_DATA.pattern}(?!.*vcs\.time\Z)"),
         why="The build passes the date to the linker (-ldflags=-X pkg.date=…) or to the compiler"
         " (a build script, env!).",
         fixes=(
@@ -214,7 +215,7 @@ _TIMES: Final = (
             Fix(
                 "dotnet build -p:Deterministic=true -p:ContinuousIntegrationBuild=true (csc"
                 " /deterministic; mcs has no such option)",
-                re.compile(r"\.NET"),
+                late(r"\.NET"),
             ),
             Fix(
                 "-Wl,--no-insert-timestamp (binutils 2.26 and later), or SOURCE_DATE_EPOCH with"
@@ -235,7 +236,7 @@ _TIMES: Final = (
         kinds=("text",),
         tokens=times_in(_ALI),
         judge=two_times,
-        paths=re.compile(r"\.ali\Z"),
+        paths=late(r"\.ali\Z"),
         why="GNAT lists the modification times of all sources in the .ali file.",
         fixes=(Fix("set the sources' mtimes before compiling: touch -d @$SOURCE_DATE_EPOCH"),),
         references=(_STAMPS,),
@@ -266,7 +267,7 @@ def _two_sources(one: Token, two: Token) -> Evidence | None:
     return Evidence(a or ".", b or ".", f"/{tail}")
 
 
-_PY = re.compile(r"\A(?P<v>[^\0<\n]+\.pyw?)\Z")
+_PY = late(r"\A(?P<v>[^\0<\n]+\.pyw?)\Z")
 _FLAGS = frozenset(
     (
         "by the source's time and size",
@@ -274,7 +275,7 @@ _FLAGS = frozenset(
         "by the source's hash, checked",
     )
 )
-_PYC_HEADER = re.compile(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\d{1,10}|[0-9a-f]{16}")
+_PYC_HEADER = late(r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\d{1,10}|[0-9a-f]{16}")
 
 
 def _two_headers(one: Token, two: Token) -> Evidence | None:
@@ -289,7 +290,7 @@ def _two_headers(one: Token, two: Token) -> Evidence | None:
 
 def _sources(suffix: str) -> Tokens:
     """Paths of source files, and of what is between quotes and colons around them."""
-    pattern = re.compile(rf"(?<![\w.-])(?P<v>/[^\s\0:,;'\"<>()]*?(?:{suffix}))(?![\w.-])")
+    pattern = late(rf"(?<![\w.-])(?P<v>/[^\s\0:,;'\"<>()]*?(?:{suffix}))(?![\w.-])")
 
     def found_in(text: str) -> Iterator[Token]:
         for found in pattern.finditer(text):
@@ -366,7 +367,7 @@ _BYTE_CODE: Final = (
         title="Reference flags in a .pyc file",
         family="randomness",
         kinds=("pyc.reference_flags",),
-        tokens=matches(re.compile(r"\A(?P<v>\d{1,7})\Z"), "count"),
+        tokens=matches(late(r"\A(?P<v>\d{1,7})\Z"), "count"),
         judge=any_two,
         why="marshal flags an object that may be referred to later; whether it does depends on how"
         " many references the compiling process held. The code is the same.",
@@ -408,7 +409,7 @@ _BYTE_CODE: Final = (
         bound=True,
         why="The compiler writes the path under which it found the source into the byte code.",
         fixes=(
-            Fix("luac -s, or luac with a relative path", re.compile(r"\bLua\b")),
+            Fix("luac -s, or luac with a relative path", late(r"\bLua\b")),
             Fix(
                 "compile with relative paths; erlc +deterministic; OCaml: set"
                 " BUILD_PATH_PREFIX_MAP=.=$PWD (4.03 and later, dune does); luac -s; javac records"
@@ -427,10 +428,10 @@ _BYTE_CODE: Final = (
         tokens=_sources(r"\.(?:lisp|lsp|cl|scm|lua|rkt|el|ss)"),
         judge=two_build_paths,
         bound=True,
-        paths=re.compile(r"\.(?:fasl|go|ljbc|luac|raw|zo|bc|x86f|ufasl|elc)\Z"),
+        paths=late(r"\.(?:fasl|go|ljbc|luac|raw|zo|bc|x86f|ufasl|elc)\Z"),
         why="The compiler writes the path under which it found the source into the byte code.",
         fixes=(
-            Fix("luajit -b -s", re.compile(r"LuaJIT")),
+            Fix("luajit -b -s", late(r"LuaJIT")),
             Fix("compile with relative paths, from the directory of the sources"),
         ),
         references=(_PATHS,),
@@ -480,7 +481,7 @@ _BYTE_CODE: Final = (
         title="Java classes for another version",
         family="toolchain",
         kinds=("java_class.major_version",),
-        tokens=matches(re.compile(r"\A(?P<v>4[5-9]|[5-8]\d)\Z"), "version"),
+        tokens=matches(late(r"\A(?P<v>4[5-9]|[5-8]\d)\Z"), "version"),
         judge=any_two,
         why="The compiler was told another target, or is another JDK: the class file says from"
         " which version of Java on it runs.",
@@ -538,26 +539,26 @@ def _two_go_ids(one: Token, two: Token) -> Evidence | None:
     return Evidence(one.value, two.value)
 
 
-_DEBUG_FILE = re.compile(r"\A(?P<v>[0-9a-f]{30,62})\.debug\Z")
-_DESCRIBED = re.compile(r"(?<=-g)(?P<v>[0-9a-f]{7,40})(?![0-9a-zA-Z])")
-_REVISION = re.compile(
+_DEBUG_FILE = late(r"\A(?P<v>[0-9a-f]{30,62})\.debug\Z")
+_DESCRIBED = late(r"(?<=-g)(?P<v>[0-9a-f]{7,40})(?![0-9a-zA-Z])")
+_REVISION = late(
     r"(?i:\b(?:vcs[._]revision|vcs[._]ref|(?:git[._-]?|build[._-]?)"
     r"(?:commit|sha1?|revision|rev|hash)(?:[._-]?(?:id|sha1?|hash|full|short|abbrev))?))"
     r"[\"']?\s{0,4}[:=]{1,2}\s{0,4}[\"']?(?P<v>[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{7,12})"
     r"(?![0-9a-zA-Z])"
 )
 """Names that say that a commit of this very tree follows; not those of lock files."""
-_VCS_TIME = re.compile(r"\bvcs\.time=(?P<v>[0-9T:-]+Z)")
-_NO_LOCKS = re.compile(
+_VCS_TIME = late(r"\bvcs\.time=(?P<v>[0-9T:-]+Z)")
+_NO_LOCKS = late(
     r"^(?!.*(?:\.lock|lock\.(?:json|yaml|toml)|-lock\.[a-z]+|go\.sum|direct_url\.json"
     r"|installed\.json|\.gitmodules|METADATA|PKG-INFO)\Z)"
 )
-_FIELD = re.compile(
+_FIELD = late(
     r"(?:\.cargo_vcs_info\.json/git(?:/git)?/sha1|build vcs\.(?:revision|time)"
     r"|(?:org\.opencontainers\.image\.revision|org\.label-schema\.vcs-ref|vcs-ref)"
     r"|git\.commit\.id(?:\.full|\.abbrev)?|git\.commit\.time)\Z"
 )
-_HEX = re.compile(r"\A\"?(?P<v>[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{7,12})\"?\Z")
+_HEX = late(r"\A\"?(?P<v>[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{7,12})\"?\Z")
 
 
 def _hex_tokens(pattern: re.Pattern[str]) -> Tokens:
@@ -636,7 +637,7 @@ _IDENTITIES: Final = (
         title="A build-id that does not follow from the content",
         family="randomness",
         kinds=("elf.note.build_id",),
-        tokens=matches(re.compile(r"\A(?P<v>[0-9a-f]{16,128})\Z"), "build-id"),
+        tokens=matches(late(r"\A(?P<v>[0-9a-f]{16,128})\Z"), "build-id"),
         judge=_two_random_ids,
         why="The build-id is random (-Wl,--build-id=uuid) or was set by hand: all else is equal.",
         fixes=(Fix("-Wl,--build-id=sha1 (the default of most compilers), or none"),),
@@ -659,7 +660,7 @@ _IDENTITIES: Final = (
         family="derived",
         kinds=("elf.note.build_id", "elf.debuglink.file"),
         tokens=joined(
-            matches(re.compile(r"\A(?P<v>[0-9a-f]{16,128})\Z"), "build-id"),
+            matches(late(r"\A(?P<v>[0-9a-f]{16,128})\Z"), "build-id"),
             matches(_DEBUG_FILE, "debug file"),
         ),
         judge=_two_hashes,
@@ -690,7 +691,7 @@ _IDENTITIES: Final = (
         title="Only the checksum of the debug file differs",
         family="derived",
         kinds=("elf.debuglink.crc",),
-        tokens=matches(re.compile(r"\A(?P<v>0x[0-9a-f]{8})\Z"), "crc"),
+        tokens=matches(late(r"\A(?P<v>0x[0-9a-f]{8})\Z"), "crc"),
         judge=_two_crcs,
         why="The debug file that was split off differs: the cause is there, not in this file.",
         fixes=(Fix("compare the debug files: their cause is this one's"),),
@@ -707,9 +708,9 @@ _IDENTITIES: Final = (
         title="Go's build ID",
         family="derived",
         kinds=("elf.note.text",),
-        tokens=matches(re.compile(r"\A(?P<v>[\w/+=.-]{6,200})\Z", re.ASCII), "build ID"),
+        tokens=matches(late(r"\A(?P<v>[\w/+=.-]{6,200})\Z", re.ASCII), "build ID"),
         judge=_two_go_ids,
-        where=re.compile(r"\bGo build ID\Z"),
+        where=late(r"\bGo build ID\Z"),
         why="The build ID hashes all that went into the program, such as paths and flags that left"
         " no other trace.",
         fixes=(Fix("go build -trimpath -ldflags=-buildid="),),
@@ -732,19 +733,19 @@ _IDENTITIES: Final = (
 
 # --- order, versions, flags ----------------------------------------------------------------
 
-_LTO = re.compile(r"\A(?P<p>\.gnu\.(?:lto|debuglto)_[\w.]*?\.)(?P<v>[0-9a-f]{1,16})\Z")
-_SEED = re.compile(r"-frandom-seed=(?P<v>[^\s'\"]+)")
-_HASHED = re.compile(r"(?<=17h)(?P<v>[0-9a-f]{16})(?=E(?:\Z|[.\n]))")
-_COMPILER = re.compile(
+_LTO = late(r"\A(?P<p>\.gnu\.(?:lto|debuglto)_[\w.]*?\.)(?P<v>[0-9a-f]{1,16})\Z")
+_SEED = late(r"-frandom-seed=(?P<v>[^\s'\"]+)")
+_HASHED = late(r"(?<=17h)(?P<v>[0-9a-f]{16})(?=E(?:\Z|[.\n]))")
+_COMPILER = late(
     r"^(?:GCC: \([^()\n]{1,80}\) \d[^\n]{1,60}|[A-Z]?[A-Za-z ]{0,20}clang version \d[^\n]{1,160}"
     r"|rustc version \d[^\n]{1,80}|Linker: [A-Za-z ]{0,20}LLD \d[^\n]{1,160})$",
     re.MULTILINE,
 )
-_VERSION = re.compile(r"(?<![A-Za-z])(?:[0-9a-f]{9,40}|\d[\w.+~:-]*)(?![A-Za-z])")
-_PRODUCER = re.compile(
+_VERSION = late(r"(?<![A-Za-z])(?:[0-9a-f]{9,40}|\d[\w.+~:-]*)(?![A-Za-z])")
+_PRODUCER = late(
     r"\bGNU (?:C|C\+\+|Ada|Fortran|AS|D|Go|GIMPLE)[\w+]* (?P<v>\d+\.\d+\.\d+)(?= |\n|\Z)"
 )
-_TMP = re.compile(r"(?:\A|/)(?P<v>cc[A-Za-z0-9]{6})(?=\.(?:o|s|c|i|ltrans\d*\.o|res)\Z)")
+_TMP = late(r"(?:\A|/)(?P<v>cc[A-Za-z0-9]{6})(?=\.(?:o|s|c|i|ltrans\d*\.o|res)\Z)")
 
 
 def _versions(text: str) -> Iterator[Token]:
@@ -759,8 +760,8 @@ def _flag_paths(text: str) -> Iterator[Token]:
         yield Token(*found.span("v"), found["v"].rstrip("/"), "path")
 
 
-_OPTION = re.compile(r"-[A-Za-z][A-Za-z0-9_+=,./:-]*", re.ASCII)
-_OPTIONS = re.compile(r"\A(?P<c>GNU [A-Z][\w+]* \d+\.\d+\.\d+)(?P<v>(?: \S+)+)\n?\Z")
+_OPTION = late(r"-[A-Za-z][A-Za-z0-9_+=,./:-]*", re.ASCII)
+_OPTIONS = late(r"\A(?P<c>GNU [A-Z][\w+]* \d+\.\d+\.\d+)(?P<v>(?: \S+)+)\n?\Z")
 
 
 def _options(text: str) -> Iterator[Token]:
@@ -785,7 +786,7 @@ def _two_options(one: Token, two: Token) -> Evidence | None:
     return Evidence(" ".join(gone), " ".join(come))
 
 
-_FLAG = re.compile(
+_FLAG = late(
     r"(?<![^\s'\"])-[A-Za-z][\w-]*?(?:=|(?<=-[ILDB]))(?:[\w.]+=)?(?P<v>/[^\s\0=:,;'\"<>()]+)"
 )
 
@@ -841,7 +842,7 @@ _REST: Final = (
         kinds=("elf.strings",),
         tokens=matches(_HASHED, "hash"),
         judge=_two_hashes,
-        where=re.compile(r"\.(?:strtab|dynstr|debug_str)\Z"),
+        where=late(r"\.(?:strtab|dynstr|debug_str)\Z"),
         why="rustc hashes each crate's metadata, such as the path of a dependency by path, into the"
         " names of its symbols.",
         fixes=(
@@ -872,7 +873,7 @@ _REST: Final = (
         kinds=("elf.producer", "elf.strings", "elf.dwarf.strings"),
         tokens=joined(_versions, matches(_PRODUCER, "producer")),
         judge=any_two,
-        where=re.compile(r"(?:\A|/)(?:\.comment|\.debug_str|\.debug_line_str)\Z"),
+        where=late(r"(?:\A|/)(?:\.comment|\.debug_str|\.debug_line_str)\Z"),
         why="Both sides were compiled by different versions of one compiler, which says so.",
         fixes=(
             Fix("pin the compiler: rust-toolchain.toml", _RUST),
@@ -900,7 +901,7 @@ _REST: Final = (
         kinds=("elf.command_line", "elf.strings", "elf.section.content", "elf.dwarf*"),
         tokens=_flag_paths,
         judge=two_build_paths,
-        where=re.compile(
+        where=late(
             r"(?:\A|/)(?:\.GCC\.command\.line|\.debug_str|\.debug_line_str|\.debug_info"
             r"|\.gnu\.lto_\.opts|\.rodata|\.rodata\.\S*)(?:/|\Z)"
         ),
@@ -934,7 +935,7 @@ _REST: Final = (
         kinds=("elf.command_line", "elf.strings"),
         tokens=_options,
         judge=_two_options,
-        where=re.compile(r"(?:\A|/)(?:\.GCC\.command\.line|\.debug_str|\.debug_line_str)\Z"),
+        where=late(r"(?:\A|/)(?:\.GCC\.command\.line|\.debug_str|\.debug_line_str)\Z"),
         why="The compiler records its options (-frecord-gcc-switches, DW_AT_producer), and it got"
         " others.",
         fixes=(
@@ -965,7 +966,7 @@ _REST: Final = (
         kinds=("elf.section.content", "elf.strings", "elf.command_line", "elf.dwarf*"),
         tokens=matches(_SEED, "seed"),
         judge=any_two,
-        where=re.compile(r"(?:\A|/)(?:\.gnu\.lto_\.opts|\.GCC\.command\.line|\.debug_str)(?:/|\Z)"),
+        where=late(r"(?:\A|/)(?:\.gnu\.lto_\.opts|\.GCC\.command\.line|\.debug_str)(?:/|\Z)"),
         why="The seed of gcc's random names is recorded with the options.",
         fixes=(Fix("-frandom-seed=$@ (one value for each source, the same in both builds)"),),
         references=(_RANDOM,),
@@ -989,7 +990,7 @@ _REST: Final = (
         kinds=("elf.strings",),
         tokens=matches(_TMP, "temporary"),
         judge=any_two,
-        where=re.compile(r"(?:\A|/)\.(?:strtab|debug_str|debug_line_str)\Z"),
+        where=late(r"(?:\A|/)\.(?:strtab|debug_str|debug_line_str)\Z"),
         why="gcc compiles through files with random names (/tmp/ccXXXXXX.o), and the linker keeps"
         " the names of files as symbols.",
         fixes=(Fix("strip -s, or -save-temps=obj; gcc -c before linking instead of in one step"),),
@@ -1044,7 +1045,7 @@ _BUILT: Final = (
         kinds=("elf.strings", "elf.dynamic", "elf.dynamic.*"),
         tokens=paths,
         judge=two_build_paths,
-        where=re.compile(r"(?:\A|/)\.(?:dynstr|dynamic)(?:/|\Z)"),
+        where=late(r"(?:\A|/)\.(?:dynstr|dynamic)(?:/|\Z)"),
         bound=True,
         why="The linker got an rpath inside the build directory (DT_RUNPATH, DT_RPATH). A program"
         " that keeps it also looks for libraries there when it runs.",
@@ -1073,7 +1074,7 @@ _BUILT: Final = (
         kinds=("elf.*", "pe.*", "macho.*"),
         tokens=paths,
         judge=two_build_paths,
-        context=re.compile(r"\n(?:[^\0]*\n)?go1\.[^\0]*\Z"),
+        context=late(r"\n(?:[^\0]*\n)?go1\.[^\0]*\Z"),
         bound=True,
         why="Go writes the paths of the sources into the table of functions (.gopclntab) and into"
         " the debug information.",
@@ -1101,9 +1102,7 @@ _BUILT: Final = (
         kinds=("elf.*", "pe.*", "macho.*", "rmeta.*"),
         tokens=paths,
         judge=two_build_paths,
-        context=re.compile(
-            r"\A(?!rust\0).*\n(?:[^\0]*\n)?(?:DWARF )?[^\0\n]*rustc|\Arust\0", re.DOTALL
-        ),
+        context=late(r"\A(?!rust\0).*\n(?:[^\0]*\n)?(?:DWARF )?[^\0\n]*rustc|\Arust\0", re.DOTALL),
         bound=True,
         why="rustc writes the paths of the sources into messages of panics and into the debug"
         " information; those of dependencies lie below CARGO_HOME.",

@@ -3,11 +3,11 @@
 That they do is not seen here: the whole of both images must have a stream with each side's value.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import any_two
 
 LOOKUP = "digest"
@@ -16,7 +16,7 @@ _END = r"={0,2}(?![A-Za-z0-9+/=_-])"
 _HEX = "|".join(
     rf"{digits}{{{size}}}" for size in (128, 96, 64, 40, 32) for digits in ("[0-9a-f]", "[0-9A-F]")
 )
-_DIGEST = re.compile(
+_DIGEST = late(
     rf"(?<![0-9A-Za-z+/_])(?:{_HEX})(?![0-9A-Za-z+/=])"
     # sha256=... of RECORD, sha512-... of npm and of HTML, SHA-256-Digest: ... of a manifest
     rf"|(?i:(?<![0-9a-z])(?:md5|sha-?(?:1|256|384|512))(?:[-=:]|-digest(?:-manifest)?: ))"
@@ -25,7 +25,7 @@ _DIGEST = re.compile(
     # checksums of apk: base64 of SHA-1 behind Q1, of SHA-256 behind Q2
     rf"|(?<![0-9A-Za-z+/])Q(?:1(?P<q>{_BASE64}{{27}}=)|2(?P<r>{_BASE64}{{43}}=))"
 )
-_SIZE = re.compile(r"(?:,| +)(?P<v>\d{1,15})(?=[ ,\r\n]|\Z)")
+_SIZE = late(r"(?:,| +)(?P<v>\d{1,15})(?=[ ,\r\n]|\Z)")
 _KINDS = (
     "text",
     "xml",

@@ -6,6 +6,7 @@ from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token
 from sxdiff.causes.moments import times
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import any_two, matches, two_times
 
 _ENVIRONMENT: Final = "https://reproducible-builds.org/docs/env-variations/"
@@ -20,30 +21,30 @@ _BUILDERS: Final = (
     r"(?:root|builder|buildd|build|mockbuild|makepkg|abuild|jenkins|runner|gitlab-runner|nobody"
     r"|pbuilder\d*|sbuild|reproducible|vagrant|ubuntu|debian|user\d*|reprotest)"
 )
-_BUILD_HOST = re.compile(
+_BUILD_HOST = late(
     r"(?i)(?:\A|[^a-z])(?:[a-z]*build[a-z]*|bld|ci|runner|worker|agent|node|host|vm|docker|container"
     r"|sbuild|jenkins|localhost|debian|ubuntu|fedora|reprotest)\d*(?:\Z|[^a-z])|\A[0-9a-f]{12}\Z"
 )
 """Host names that only machines for builds and containers have."""
-_NO_SETTINGS: Final = re.compile(
+_NO_SETTINGS: Final = late(
     r"\A(?!.*(?:(?:^|/)etc/|\.(?:ya?ml|conf|cfg|service|timer|socket|toml|rules|env)$))"
 )
 """Paths but those of settings, where a host or a directory is one that is used."""
 _HOSTS: Final = (
     # a name that says so: any host
-    re.compile(
+    late(
         r"(?i)(?<![a-z0-9])(?:(?:build|compile|built|compiled|packag(?:e|ing)|builder)[ _-]?"
         r"(?:on[ _-]?)?"
         rf"(?:host(?:[ _-]?name)?|machine)){_IS}(?P<v>{_HOST}){_END}"
     ),
-    re.compile(rf"(?m)^(?:hostname|uname -n)[ \t]*=[ \t]*(?P<v>{_HOST})$"),
+    late(rf"(?m)^(?:hostname|uname -n)[ \t]*=[ \t]*(?P<v>{_HOST})$"),
     # a name of a site, and somebody at a host: such as are for builds
-    re.compile(rf"(?<![A-Za-z0-9])(?P<w>)SITE(?:_?NAME)?{_IS}(?P<v>{_HOST}){_END}"),
-    re.compile(rf"(?<![\w.@/:+-])(?P<w>){_BUILDERS}@(?P<v>{_HOST}){_END}"),
+    late(rf"(?<![A-Za-z0-9])(?P<w>)SITE(?:_?NAME)?{_IS}(?P<v>{_HOST}){_END}"),
+    late(rf"(?<![\w.@/:+-])(?P<w>){_BUILDERS}@(?P<v>{_HOST}){_END}"),
 )
 
 
-_MAY_NAME = re.compile(r"@|[Hh][Oo][Ss][Tt]|[Mm][Aa][Cc][Hh][Ii][Nn][Ee]|SITE|uname -n")
+_MAY_NAME = late(r"@|[Hh][Oo][Ss][Tt]|[Mm][Aa][Cc][Hh][Ii][Nn][Ee]|SITE|uname -n")
 
 
 def _hosts(text: str) -> Iterator[Token]:
@@ -67,12 +68,12 @@ def _two_hosts(one: Token, two: Token) -> Evidence | None:
     return Evidence(*names)
 
 
-_USERS: Final = re.compile(
+_USERS: Final = late(
     r"(?i)(?<![a-z0-9])(?:(?:built|compiled|packaged)[ _-](?:by|user)(?:[ _-]user)?"
     rf"|build(?:er)?[ _-]?user(?:[ _-]?name)?){_IS}(?-i:(?P<v>{_USER}))"
     r"(?=[\"'@]|[,;)]?[ \t]*(?:\r?\n|\0|\Z)|[ \t]on[ \t])"
 )
-_TOOLS = re.compile(
+_TOOLS = late(
     r"(?i)\A(?:gcc|g\+\+|cc|clang|icc|msvc|rustc|cargo|go|javac|ghc|ocaml\w*|cmake|make|ninja|meson"
     r"|maven|mvn|gradle|ant|sbt|npm|yarn|pnpm|webpack|rollup|vite|docker|buildkit|buildah|podman"
     r"|kaniko|bazel|nix|python|perl|ruby|java|node|bndtools?|bnd|apache|autoconf|autotools|configure"
@@ -91,17 +92,17 @@ _RELEASE = r"\d{1,2}\.\d{1,3}\.\d{1,3}[A-Za-z0-9._+~-]*"
 _MACHINES = (
     r"(?:x86_64|amd64|i[3-6]86|aarch64|arm64|armv\w+|ppc64le|s390x|riscv64|loongarch64|mips\w*)"
 )
-_UNAME = re.compile(
+_UNAME = late(
     rf"\bLinux (?P<host>{_HOST}) (?P<release>{_RELEASE}) (?P<build>#\d{{1,6}}[^\n]{{0,100}}?)"
     rf"(?= {_MACHINES}\b)"
 )
 _KERNELS: Final = (
-    re.compile(
+    late(
         r"(?m)(?:^(?:/[\w/]+/)?uname -r *= *|\bCMAKE_(?:HOST_)?SYSTEM(?:_VERSION)?[\" ]{1,3}\"?"
         rf"(?:Linux-)?|\bosvers='|^osrelease *[=:] *)(?P<v>{_RELEASE})(?=['\")\s]|\Z)"
     ),
-    re.compile(rf"\bLinux-(?P<v>{_RELEASE})(?=-{_MACHINES}(?:-with-|[\"'\s,)]|\Z))"),
-    re.compile(r"(?m)^(?:/[\w/]+/)?uname -v *= *(?P<v>#\d{1,6}[^\n]{0,100})$"),
+    late(rf"\bLinux-(?P<v>{_RELEASE})(?=-{_MACHINES}(?:-with-|[\"'\s,)]|\Z))"),
+    late(r"(?m)^(?:/[\w/]+/)?uname -v *= *(?P<v>#\d{1,6}[^\n]{0,100})$"),
 )
 
 
@@ -119,7 +120,7 @@ def _kernels(text: str) -> Iterator[Token]:
         yield Token(start, end, text[start:end], form)
 
 
-_BANNER = re.compile(
+_BANNER = late(
     rf"(?P<version>{_RELEASE}) \((?P<user>{_USER})@(?P<host>{_HOST})\) (?:\([^\n]{{1,160}}?\) )?"
     r"#(?P<number>\d{1,6})(?=[ -])(?P<rest>[^\n\0]*)"
 )
@@ -141,19 +142,19 @@ def _two_banners(one: Token, two: Token) -> Evidence | None:
     return two_times(one, two) if one.form.startswith("time ") else Evidence(one.value, two.value)
 
 
-_HOMES = re.compile(
+_HOMES = late(
     r"(?<![\w./-])(?P<v>/(?:home|Users)/[A-Za-z_][\w.-]{0,31}|/root|/nonexistent(?:/[\w.-]+)?"
     r"|/var/lib/(?:jenkins|buildbot))(?=/)"
 )
 """Only with something below it: two homes alone may be two users that the image is for."""
-_JOBS = re.compile(
+_JOBS = late(
     r"\b(?:make|gmake|ninja|samu|scons|cargo build)\b[^\n;|&#]{0,80}? (?:-j ?|--jobs[= ])"
     r"(?P<v>\d{1,4})\b"
     r"|\b(?:MAKEFLAGS|NINJAFLAGS)[\"']?[ \t]*[=:][ \t]*[\"']?[^\n\"']{0,40}?-j ?(?P<f>\d{1,4})\b"
     r"|\b(?:CARGO_BUILD_JOBS|CMAKE_BUILD_PARALLEL_LEVEL)=(?P<j>\d{1,4})\b"
     r"|\bDEB_BUILD_OPTIONS=[^\n]{0,60}?parallel=(?P<p>\d{1,4})\b"
 )
-_SCRIPTS = re.compile(
+_SCRIPTS = late(
     r"(?i)\A(?!.*(?:(?:^|/)(?:gnu)?makefile|(?:^|/)(?:dockerfile|justfile|rakefile|pkgbuild|apkbuild)"
     r"|\.(?:sh|bash|mk|cmake|ya?ml|spec|py|pl|md|rst|html?|json)$|(?:^|/)(?:usr/)?s?bin/))"
 )
@@ -171,7 +172,7 @@ def _two_counts(one: Token, two: Token) -> Evidence | None:
     return Evidence(one.value, two.value)
 
 
-_PIDS = re.compile(
+_PIDS = late(
     r"(?i)(?<![\w.-])(?:pid|process(?:[ _]?id)?)[\"']?(?: ?[=:] ?| #?)(?P<v>\d{1,7}(?:-\d{1,7})*)"
     r"(?![\w.-])|(?m:(?<=[a-z])\[(?P<s>\d{1,7})\](?=: ))"
 )
@@ -188,18 +189,18 @@ _CI = (
     r"[_.-](?:[a-z]{2,12}[_.-]){0,2})?(?:build[_.-]?(?:number|no|num|url|tag|id)|run[_.-]?(?:id|number"
     r"|attempt)|job[_.-]?(?:id|url|number)|pipeline[_.-]?(?:i?id|url|number)|workflow[_.-]?(?:run[_.-]?)?id)"
 )
-_CI_FIELD = re.compile(rf"(?i)(?:^|/){_CI}$")
-_CI_TEXT = re.compile(
+_CI_FIELD = late(rf"(?i)(?:^|/){_CI}$")
+_CI_TEXT = late(
     rf"(?mi)^[ \t]*(?:export |#define |-?D)?[\"']?{_CI}[\"']?[ \t]*[=: ][ \t]*[\"']?"
     r"(?:https?://[^\s\"'?]{1,160}/)?(?P<v>\d{1,12})[\"']?,?[ \t]*$"
 )
-_CI_VALUE = re.compile(r"\A\"?(?:https?://[^\s\"'?]{1,160}/)?(?P<v>\d{1,12})/?\"?\Z")
+_CI_VALUE = late(r"\A\"?(?:https?://[^\s\"'?]{1,160}/)?(?P<v>\d{1,12})/?\"?\Z")
 
-_DUMP = re.compile(
+_DUMP = late(
     r"\A(?=(?:.*\n)*?PWD=/)(?=(?:.*\n)*?(?:SHLVL=\d|OLDPWD=/|_=/|LOGNAME=|HOSTNAME=))"
     r"(?:[A-Za-z_][A-Za-z0-9_]*=[^\n]*\n){4}"
 )
-_VARIABLE = re.compile(r"(?m)^(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<v>[^\n]*)$")
+_VARIABLE = late(r"(?m)^(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<v>[^\n]*)$")
 
 
 def _variables(text: str) -> Iterator[Token]:
@@ -209,7 +210,7 @@ def _variables(text: str) -> Iterator[Token]:
 
 
 _CONTAINER = r"(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12}(?:[0-9a-f]{52})?"
-_ETC = re.compile(
+_ETC = late(
     rf"(?m)(?<![0-9A-Za-z.-])(?P<v>{_CONTAINER})(?![0-9A-Za-z-])"
     r"|^(?P<ip>(?:172\.(?:1[6-9]|2\d|3[01])|10\.\d{1,3}|192\.168)\.\d{1,3}\.\d{1,3})"
     rf"(?=[ \t]+{_CONTAINER}$)"
@@ -231,7 +232,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("text",),
         tokens=_etc,
         judge=any_two,
-        paths=re.compile(r"(?:^|/)etc/(?:hostname|hosts|resolv\.conf|mailname|mtab)$"),
+        paths=late(r"(?:^|/)etc/(?:hostname|hosts|resolv\.conf|mailname|mtab)$"),
         why="Builders fill hostname, hosts and resolv.conf for the container that they build in.",
         fixes=(
             Fix(
@@ -260,7 +261,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("text",),
         tokens=_variables,
         judge=any_two,
-        paths=re.compile(r"\A(?!.*(?:(?:^|/)etc/|\.env$|environment$|profile))"),
+        paths=late(r"\A(?!.*(?:(?:^|/)etc/|\.env$|environment$|profile))"),
         context=_DUMP,
         why="The build kept what env(1) printed.",
         fixes=(Fix("env -i PATH=$PATH …; do not ship the file"),),
@@ -311,7 +312,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         judge=any_two,
         why="The build kept what uname(1) says of the machine.",
         fixes=(
-            Fix("cmake -DCMAKE_SYSTEM_VERSION=1", re.compile(r"CMake|CMAKE")),
+            Fix("cmake -DCMAKE_SYSTEM_VERSION=1", late(r"CMake|CMAKE")),
             Fix(
                 "do not write uname -a into the result; setarch --uname-2.6 shows where it is used"
             ),
@@ -361,7 +362,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         tokens=matches(_HOMES, "home"),
         judge=any_two,
         paths=_NO_SETTINGS,
-        where=re.compile(r"\A(?!.*(?:\.z?debug_|\.stab|__debug_))"),
+        where=late(r"\A(?!.*(?:\.z?debug_|\.stab|__debug_))"),
         bound=True,
         why="The build wrote the home directory of its user into its result.",
         fixes=(Fix("HOME=/nonexistent, or a fixed one; do not expand ~"),),
@@ -405,7 +406,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         tokens=_jobs,
         judge=_two_counts,
         paths=_SCRIPTS,
-        unless=re.compile(r"\A#!"),
+        unless=late(r"\A#!"),
         why="The build kept the command that it was started with, and with it the number of"
         " processors.",
         fixes=(Fix("take -j out of what is recorded, or use a fixed number"),),

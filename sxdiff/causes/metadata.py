@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, Tokens
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import joined, matches, seconds, time_field, two_times
 from sxdiff.formats.tar import number, path_of
 
 _ARCHIVES: Final = ("https://reproducible-builds.org/docs/archives/",)
 _LAYER_SPEC: Final = "https://github.com/opencontainers/image-spec/blob/main/layer.md"
-_BUILDKIT: Final = re.compile("buildkit", re.IGNORECASE)
-_BUILDAH: Final = re.compile("buildah|podman", re.IGNORECASE)
+_BUILDKIT: Final = late("buildkit", re.IGNORECASE)
+_BUILDAH: Final = late("buildah|podman", re.IGNORECASE)
 
 _LAYER_TIMES: Final = (
     Fix(
@@ -33,7 +34,7 @@ _LAYER_TIMES: Final = (
 
 # Times
 
-_DECIMAL = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?")
+_DECIMAL = late(r"(\d{1,12})(?:\.(\d{1,9}))?")
 
 
 def _instant(text: str) -> Iterator[Token]:
@@ -91,7 +92,7 @@ def _user(what: str) -> Tokens:
     return found_in
 
 
-_ACCOUNT = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?)?")
+_ACCOUNT = late(r"(?:[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?)?")
 
 
 # Modes
@@ -110,7 +111,7 @@ def _created_mode(text: str) -> Iterator[Token]:
 
 # Order
 
-_ELSEWHERE = re.compile(r"(?s)\d+ of \d+ members elsewhere; .* is number (?P<v>\d+)")
+_ELSEWHERE = late(r"(?s)\d+ of \d+ members elsewhere; .* is number (?P<v>\d+)")
 """What the comparison says of two layers whose members are the same in another order."""
 
 
@@ -131,18 +132,18 @@ def _other_members(one: Token, two: Token) -> Evidence:
 
 # How headers are spelled
 
-_DIALECT = re.compile(r"pax global|pax|Solaris extended|GNU long name|GNU long link|ustar|GNU|v7")
-_TOLD_BY_MEANING = re.compile(
+_DIALECT = late(r"pax global|pax|Solaris extended|GNU long name|GNU long link|ustar|GNU|v7")
+_TOLD_BY_MEANING = late(
     r"path|linkpath|size|mtime|atime|ctime|uid|gid|uname|gname"
     r"|GNU\.sparse\.[a-z]+|SCHILY\.xattr\..+|LIBARCHIVE\.creationtime"
 )
 """Records that are told by themselves wherever they say anything else than the header does."""
-_EXTENDED = re.compile(
+_EXTENDED = late(
     r"extended header \d+: name (?P<name>[^,;]*)"
     r"(?:, (?:(?:mode|uid|gid|mtime|devmajor|devminor)(?: (?:0|0644|as the member's))?"
     r"(?: (?:empty|base 256|[o \\0]+))?|(?:uname|gname) (?:root|wheel)))*"
 )
-_NAME_OF_EXTENDED = re.compile(
+_NAME_OF_EXTENDED = late(
     r"\././@(?:LongLink|PaxHeader)|(?:[^;]*/)?PaxHeaders?(?:\.\d+)?/[^;/]*"
     r"|(?:/tmp/)?GlobalHead\.\d+\.\d+|pax_global_header"
 )
@@ -194,7 +195,7 @@ def _number(text: str) -> Iterator[Token]:
         yield Token(0, len(text), "base 256", str(value))
 
 
-_STYLES = re.compile(r"(?:base 256|empty|o*[ \\0o]*)?")
+_STYLES = late(r"(?:base 256|empty|o*[ \\0o]*)?")
 
 
 def _style(text: str) -> Iterator[Token]:
@@ -226,14 +227,14 @@ def _sorted(text: str) -> Iterator[Token]:
     yield Token(0, len(text), text, "\0".join(sorted(text.split(", "))))
 
 
-_REAL_NAME = re.compile(r"[^\0]{1,100}")
+_REAL_NAME = late(r"[^\0]{1,100}")
 _ZEROS = matches(
-    re.compile(r"\A(?:\d+ zero bytes|zero blocks up to 10240 bytes|\d+ zero blocks|\d+ zeros|)\Z"),
+    late(r"\A(?:\d+ zero bytes|zero blocks up to 10240 bytes|\d+ zero blocks|\d+ zeros|)\Z"),
     "zeros",
 )
 
 
-_LABEL = re.compile(
+_LABEL = late(
     r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+"
     r"(?::s\d{1,2}(?:-s\d{1,2})?(?::c\d{1,4}(?:[.,]c\d{1,4})*)?(?:-s\d{1,2}(?::[c0-9.,]+)?)?)?\0?"
 )
@@ -268,7 +269,7 @@ def _shown(one: Token, two: Token) -> Evidence:
 
 def _header(*fields: str) -> re.Pattern[str]:
     """The symbol of a field or record of a member's header in a layer."""
-    return re.compile(rf"\Aheader (?:{'|'.join(fields)})\Z")
+    return late(rf"\Aheader (?:{'|'.join(fields)})\Z")
 
 
 _DIALECT_CAUSE: Final = Cause(
@@ -336,7 +337,7 @@ _SPARSE_CAUSE: Final = Cause(
     title="Files with holes are stored in another way",
     family="toolchain",
     kinds=("tar.stored", "tar.sparse"),
-    tokens=_full(re.compile(r"[0-9a-f+,]*")),
+    tokens=_full(late(r"[0-9a-f+,]*")),
     judge=_shown,
     why="A file with holes is stored as a map of its data and the data, in the way of the tar that"
     " packed it; where the holes are is the file system's choice.",
@@ -394,7 +395,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("tar.mtime",),
         tokens=time_field,
         judge=two_times,
-        paths=re.compile(r"(?:\A|/)\.wh\.[^/]+\Z"),
+        paths=late(r"(?:\A|/)\.wh\.[^/]+\Z"),
         why="A whiteout, which removes a file of a lower layer, gets the clock's time.",
         fixes=(
             *_LAYER_TIMES,
@@ -497,7 +498,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Process number in the names of PAX headers",
         family="randomness",
         kinds=("tar.header", "tar.dialect"),
-        tokens=matches(re.compile(r"PaxHeaders\.(?P<v>\d{1,7})/"), "pid"),
+        tokens=matches(late(r"PaxHeaders\.(?P<v>\d{1,7})/"), "pid"),
         judge=_shown,
         why="GNU tar before 1.33 names PAX headers by its process number.",
         fixes=(Fix("tar --pax-option=exthdr.name=%d/PaxHeaders/%f; or GNU tar 1.33 and later"),),
@@ -566,7 +567,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     _spelled(
         ("tar.pax",),
-        _full(re.compile(r"(?s).*")),
+        _full(late(r"(?s).*")),
         NearMiss("tar.pax", "", "usr/share/some", symbol="header path"),
         NearMiss("tar.pax", "", "made by git", symbol="header comment"),
         symbol=_header("path", "linkpath", "size", "mtime", "uid", "gid", "uname", "gname"),
@@ -585,7 +586,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     _spelled(
         ("tar.header",),
-        _full(re.compile("[07]?")),
+        _full(late("[07]?")),
         NearMiss("tar.header", "0", "", symbol="header typeflag"),
         NearMiss("tar.header", "0", "2", symbol="header typeflag"),
         _header("typeflag"),
@@ -594,7 +595,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _SPARSE_CAUSE,
         kinds=("tar.pax",),
-        tokens=_full(re.compile(r"(?s).*")),
+        tokens=_full(late(r"(?s).*")),
         symbol=_header(r"GNU\.sparse\.\w+"),
         example=NearMiss("tar.pax", "32768", "", symbol="header GNU.sparse.realsize"),
         near_miss=NearMiss("tar.pax", "32768", "", symbol="header comment"),
@@ -602,7 +603,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _SPARSE_CAUSE,
         kinds=("tar.header",),
-        tokens=_full(re.compile("[0S]")),
+        tokens=_full(late("[0S]")),
         symbol=_header("typeflag"),
         example=NearMiss("tar.header", "0", "S", symbol="header typeflag"),
         near_miss=NearMiss("tar.header", "0", "X", symbol="header typeflag"),
@@ -610,7 +611,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _SPARSE_CAUSE,
         kinds=("tar.header",),
-        tokens=_full(re.compile(r"[0-7]{1,12} ?")),
+        tokens=_full(late(r"[0-7]{1,12} ?")),
         symbol=_header("size"),
         example=NearMiss("tar.header", "00000620004", "00000000004", symbol="header size"),
         near_miss=NearMiss("tar.header", "00000620004", "hidden", symbol="header size"),
@@ -618,7 +619,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _SPARSE_CAUSE,
         kinds=("tar.header",),
-        tokens=_full(re.compile(r"[\0 0-7]*")),
+        tokens=_full(late(r"[\0 0-7]*")),
         symbol=_header("prefix"),
         example=NearMiss("tar.header", "", "\0" + "00000010000", symbol="header prefix"),
         near_miss=NearMiss("tar.header", "", "\0" + "hidden", symbol="header prefix"),
@@ -651,7 +652,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="A hard link on one side, a copy on the other",
         family="toolchain",
         kinds=("file.hard_link",),
-        tokens=_full(re.compile(r"(?s)hard link to .*|regular file, \d+ bytes"), "file"),
+        tokens=_full(late(r"(?s)hard link to .*|regular file, \d+ bytes"), "file"),
         judge=_shown,
         why="Two names hold the same bytes: on one side, one of them is a link to the other.",
         fixes=(
@@ -666,7 +667,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Markers in a layer that hide nothing",
         family="toolchain",
         kinds=("file.idle_marker",),
-        tokens=_full(re.compile(r"(?s)(?:opaque marker: |whiteout of ).*|"), "marker"),
+        tokens=_full(late(r"(?s)(?:opaque marker: |whiteout of ).*|"), "marker"),
         judge=_shown,
         why="One builder marks a folder as opaque, or a file as removed, where no layer below has"
         " any file to hide.",

@@ -12,6 +12,7 @@ from re import Pattern
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token, Tokens
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     any_two,
     epoch_numbers,
@@ -27,8 +28,8 @@ from sxdiff.causes.tokens import (
 _EPOCH: Final = "https://reproducible-builds.org/docs/source-date-epoch/"
 _BUILD_REPRO: Final = "https://github.com/moby/buildkit/blob/master/docs/build-repro.md"
 _SPEC: Final = "https://github.com/opencontainers/image-spec/blob/main/"
-_BUILDKIT: Final = re.compile("buildkit", re.IGNORECASE)
-_BUILDAH: Final = re.compile("buildah|podman", re.IGNORECASE)
+_BUILDKIT: Final = late("buildkit", re.IGNORECASE)
+_BUILDAH: Final = late("buildah|podman", re.IGNORECASE)
 
 _TIMES: Final = (
     Fix("buildah build --timestamp N, or --source-date-epoch N (1.41 and later)", _BUILDAH),
@@ -42,12 +43,12 @@ _TIMES: Final = (
 
 def _at(role: str, pointer: str) -> Pattern[str]:
     """The place of a JSON pointer in one of the image's documents."""
-    return re.compile(rf"(?:\A|/){role}/{pointer}\Z")
+    return late(rf"(?:\A|/){role}/{pointer}\Z")
 
 
 def _all_of(pattern: str, form: str = "") -> Tokens:
     """The whole text as one token, where the pattern fits all of it."""
-    compiled = re.compile(pattern, re.DOTALL)
+    compiled = late(pattern, re.DOTALL)
 
     def found_in(text: str) -> Iterator[Token]:
         if compiled.fullmatch(text):
@@ -65,7 +66,7 @@ _NO_TIME = "0001-01-01T00:00:00"
 """Go's zero time, which some builders write instead of a time."""
 
 
-_DIGITS = re.compile(r"(20\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([0-2]\d)([0-5]\d)([0-5]\d))?")
+_DIGITS = late(r"(20\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([0-2]\d)([0-5]\d)([0-5]\d))?")
 
 
 def _time(text: str) -> Iterator[Token]:
@@ -97,7 +98,7 @@ _VERSION = r"v?\d+(?:\.\d+){1,3}(?:[-+~.][0-9A-Za-z.+~-]{1,40})?"
 
 def _single(key: str, value: str) -> Tokens:
     """A value, none, or an object that holds it alone under its key."""
-    inside = re.compile(value)
+    inside = late(value)
 
     def found_in(text: str) -> Iterator[Token]:
         shown = text
@@ -117,8 +118,8 @@ def _single(key: str, value: str) -> Tokens:
 
 # History
 
-_NOP = re.compile(r"\A(?:/bin/sh -c )?#\(nop\)\s+|\s+# buildkit\Z|\s+\Z")
-_RUN = re.compile(r"\ARUN (?=/bin/sh -c )")
+_NOP = late(r"\A(?:/bin/sh -c )?#\(nop\)\s+|\s+# buildkit\Z|\s+\Z")
+_RUN = late(r"\ARUN (?=/bin/sh -c )")
 
 
 def _instruction(text: str) -> Iterator[Token]:
@@ -127,14 +128,12 @@ def _instruction(text: str) -> Iterator[Token]:
         yield Token(0, len(text), text, _RUN.sub("", _NOP.sub("", _NOP.sub("", text))))
 
 
-_CONTEXT = matches(
-    re.compile(r"(?:COPY|ADD) (?:file|dir|multi):(?P<v>[0-9a-f]{64})(?= )"), "digest"
-)
+_CONTEXT = matches(late(r"(?:COPY|ADD) (?:file|dir|multi):(?P<v>[0-9a-f]{64})(?= )"), "digest")
 
 
 # Identifiers of containers
 
-_CONTAINER = matches(re.compile(r"\A(?:[0-9a-f]{12}|(?:sha256:)?[0-9a-f]{64})\Z"), "id")
+_CONTAINER = matches(late(r"\A(?:[0-9a-f]{12}|(?:sha256:)?[0-9a-f]{64})\Z"), "id")
 
 
 def _two_containers(one: Token, two: Token) -> Evidence | None:
@@ -177,7 +176,7 @@ def _one_missing(one: Token, two: Token) -> Evidence | None:
     return None if one.value and two.value else _shown(one, two)
 
 
-_KEYS = re.compile(r"(order of keys of .*?): ")
+_KEYS = late(r"(order of keys of .*?): ")
 _STYLE = (
     r"(?:compact|on one line, with spaces|indented by [\w ]+(?:, tight colons)?)"
     r"(?:, '(?:\\n)+' at the end)?"
@@ -202,7 +201,7 @@ def _two_layouts(one: Token, two: Token) -> Evidence:
     return Evidence(", ".join(a[at : at + 3]), ", ".join(b[at : at + 3]))
 
 
-_LISTED = re.compile(r"\"(?P<v>[a-z0-9]+:[0-9a-f]{32,128})\"")
+_LISTED = late(r"\"(?P<v>[a-z0-9]+:[0-9a-f]{32,128})\"")
 
 
 def _manifests(text: str) -> Iterator[Token]:
@@ -217,7 +216,7 @@ def _two_orders(one: Token, two: Token) -> Evidence:
     )
 
 
-_BLOB = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json|\.tar(?:\.gz)?|/layer\.tar)?")
+_BLOB = late(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json|\.tar(?:\.gz)?|/layer\.tar)?")
 
 
 def _blob_name(text: str) -> Iterator[Token]:
@@ -229,7 +228,7 @@ def _blob_name(text: str) -> Iterator[Token]:
 # Attestations
 
 _STEP = r"predicate/(?:runDetails/)?metadata/"
-_QUOTED_ID = matches(re.compile(r'\A"(?P<v>[a-z0-9]{25})"\Z'), "identifier")
+_QUOTED_ID = matches(late(r'\A"(?P<v>[a-z0-9]{25})"\Z'), "identifier")
 
 _CREATED: Final = Cause(
     id="oci-config-created",
@@ -259,7 +258,7 @@ _STAMPED: Final = Cause(
     kinds=("config.value", "manifest.value", "index.value"),
     tokens=_time,
     judge=_two_set_times,
-    where=re.compile(rf"/(?:Labels|annotations){_KEY_OF_TIME}\Z"),
+    where=late(rf"/(?:Labels|annotations){_KEY_OF_TIME}\Z"),
     why="A label or an annotation says when the image was built.",
     fixes=(
         Fix("set the label from SOURCE_DATE_EPOCH (BuildKit sets its annotations so), or drop it"),
@@ -398,7 +397,7 @@ _OUTER: Final = Cause(
     kinds=("archive.header",),
     tokens=whole(),
     judge=_shown,
-    where=re.compile(
+    where=late(
         r"(?:\A|/)(?:mode|uid|gid|mtime|uname|gname|devmajor|devminor|magic|PAX [acm]time)"
         r" of (?:1|\d+) members?\Z"
     ),
@@ -424,7 +423,7 @@ _ATTESTED: Final = Cause(
     kinds=("in_toto.value",),
     tokens=times,
     judge=two_times,
-    where=re.compile(_STEP + r"(?:(?:build)?(?:[sS]tarted|[fF]inished)On)\Z"),
+    where=late(_STEP + r"(?:(?:build)?(?:[sS]tarted|[fF]inished)On)\Z"),
     why="The provenance that a builder attaches says when this build ran and gives it a random"
     " identifier.",
     fixes=(
@@ -481,7 +480,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("manifest.value",),
         tokens=_single("buildkit/rewritten-timestamp", r"\d{1,10}"),
         judge=_shown,
-        where=re.compile(r"/layers/\d+/annotations(?:/buildkit~1rewritten-timestamp)?\Z"),
+        where=late(r"/layers/\d+/annotations(?:/buildkit~1rewritten-timestamp)?\Z"),
         example=NearMiss(
             "manifest.value",
             '{"buildkit/rewritten-timestamp":"1"}',
@@ -602,7 +601,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _SCHEMA,
         tokens=_own_media_type,
         judge=_one_missing,
-        where=re.compile(r"(?:\A|[^/]/)/mediaType\Z"),
+        where=late(r"(?:\A|[^/]/)/mediaType\Z"),
         example=NearMiss(
             "index.value", "", f"{_OCI}index.v1+json", where=("index.json", "/mediaType")
         ),
@@ -618,7 +617,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("config.encoding", "manifest.encoding", "index.encoding", "layout.encoding"),
         tokens=_layout,
         judge=_two_layouts,
-        where=re.compile(r"(?:\A|/)(?:config|manifest|index(?: \d+)?|index\.json|oci-layout)\Z"),
+        where=late(r"(?:\A|/)(?:config|manifest|index(?: \d+)?|index\.json|oci-layout)\Z"),
         why="Another builder writes the keys of its documents in another order, or with other"
         " white space.",
         fixes=(Fix("write both images with the same version of the same tool"),),
@@ -661,7 +660,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("index.order",),
         tokens=_manifests,
         judge=_two_orders,
-        where=re.compile(r"//manifests\Z"),
+        where=late(r"//manifests\Z"),
         why="The index was put together in the order in which platforms were ready, or of a hash"
         " map.",
         fixes=(
@@ -692,7 +691,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _OUTER,
         kinds=("archive.padding",),
         tokens=_all_of(r"\d+ zero bytes"),
-        where=re.compile(r"(?:\A|/)end\Z"),
+        where=late(r"(?:\A|/)end\Z"),
         example=NearMiss(
             "archive.padding", "1024 zero bytes", "7168 zero bytes", where=("archive", "end")
         ),
@@ -710,7 +709,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _OUTER,
         kinds=("archive.compression",),
-        where=re.compile(
+        where=late(
             r"(?:\A|/)archive(?:/(?:stream|gzip\.(?:mtime|os|xfl|flags|name|members)"
             r"|zstd\.(?:checksum|content_size|descriptor|window)))?\Z"
         ),
@@ -721,7 +720,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _OUTER,
         kinds=("layout.value",),
         tokens=_blob_name,
-        where=re.compile(r"//\d+/(?:Config|Layers/\d+)\Z"),
+        where=late(r"//\d+/(?:Config|Layers/\d+)\Z"),
         why="Another form of archive gives other names to the same blobs.",
         example=NearMiss(
             "layout.value",
@@ -741,7 +740,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _ATTESTED,
         tokens=joined(uuids, _QUOTED_ID),
         judge=any_two,
-        where=re.compile(_STEP + r"(?:[iI]nvocationI[dD]|buildInvocationI[dD])\Z"),
+        where=late(_STEP + r"(?:[iI]nvocationI[dD]|buildInvocationI[dD])\Z"),
         example=NearMiss(
             "in_toto.value",
             '"p9avtuit87a24efiy4qncgy27"',

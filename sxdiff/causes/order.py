@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import another_order
 
 _STABLE = "https://reproducible-builds.org/docs/stable-inputs/"
@@ -30,11 +31,11 @@ _MATTERS = (
     r"|m4|ac|am|awk|sed|vim|el|lisp|scm|hs|ml|go|rs|java|kt|scala|service|conf|cfg|cnf|rules|policy"
     r"|yml|yaml|toml|patch|diff|md|rst|c|cc|cpp|cxx|js|mjs|cjs|ts|vala|swift)$"
 )
-_UNORDERED = re.compile(rf"\A(?!.*(?:{_MATTERS}))", re.IGNORECASE)
+_UNORDERED = late(rf"\A(?!.*(?:{_MATTERS}))", re.IGNORECASE)
 """Files but those in which the order of lines is part of what they say."""
-_SCRIPT = re.compile(r"\A(?:#!|<\?php|#compdef)|\A[^\n]*-\*-")
-_KEY = re.compile(r"[\s\"'-]*([\w.$@-]+)[\"']?\s*(?:=|:(?:\s|$))")
-_CODE = re.compile(
+_SCRIPT = late(r"\A(?:#!|<\?php|#compdef)|\A[^\n]*-\*-")
+_KEY = late(r"[\s\"'-]*([\w.$@-]+)[\"']?\s*(?:=|:(?:\s|$))")
+_CODE = late(
     r"\s*(?:if|else|elif|for|while|do|done|fi|case|esac|return|def|class|try|except|begin|end|then"
     r"|set|export|unset|source|exec|exit|cd|rm|import|from|local|function|var|let|const)\b"
     r"|(?!\s*extern ).*;\s*$|.*[{}]\s*;?\s*$|.*&&\s*$|.*\\$"
@@ -174,10 +175,10 @@ _LISTS = (
     r"|Provide-Capability|Require-Capability|Require-Bundle|Ignore-Package|Keywords|Categories"
     r"|MimeType|Tag|Tags|Task|Uploaders|Binary|Architecture|Implements|OnlyShowIn|NotShowIn"
 )
-_LINE_OF_LIST = re.compile(rf"(?m)^(?:{_LISTS}) ?[:=] ?(?P<v>[^\n]*[^\s])$")
-_KEY_OF_LIST = re.compile(rf"(?:^|/)(?:{_LISTS})$")
-_COMMA = re.compile(r"\s*,\s*(?=(?:[^\"]*\"[^\"]*\")*[^\"]*\Z)")
-_SEMICOLON = re.compile(r";")
+_LINE_OF_LIST = late(rf"(?m)^(?:{_LISTS}) ?[:=] ?(?P<v>[^\n]*[^\s])$")
+_KEY_OF_LIST = late(rf"(?:^|/)(?:{_LISTS})$")
+_COMMA = late(r"\s*,\s*(?=(?:[^\"]*\"[^\"]*\")*[^\"]*\Z)")
+_SEMICOLON = late(r";")
 
 
 def _parts(value: str) -> str | None:
@@ -204,8 +205,8 @@ def _list(text: str) -> Iterator[Token]:
         yield Token(start, start + len(value), value, form)
 
 
-_BARE_KEY = re.compile(r"([{,])\s*([A-Za-z_$][\w$]*)\s*:")
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
+_BARE_KEY = late(r"([{,])\s*([A-Za-z_$][\w$]*)\s*:")
+_STRING = late(r"\"(?:[^\"\\]|\\.)*\"")
 
 
 def _index(text: str) -> Iterator[Token]:
@@ -230,7 +231,7 @@ def _index(text: str) -> Iterator[Token]:
     yield Token(0, len(text), text, json.dumps(index, sort_keys=True))
 
 
-_FIXED_LISTS = re.compile(
+_FIXED_LISTS = late(
     r"(?i)(?:^|/)(?:args?|argv|arguments|cmd|command|commands|entrypoint|shell|scripts?|run|steps?"
     r"|stages?|layers?|history|diff_ids|rootfs|plugins?|presets?|extends|path|paths|search\w*"
     r"|include(?:dirs)?|exports?|imports?|middleware|pipeline|order|priority|rules?|overrides?"
@@ -238,7 +239,7 @@ _FIXED_LISTS = re.compile(
     r"|inputs?|coordinates|shape|matrix|data|values|version|versions|argNames)(?:/|$)"
 )
 """Keys whose lists are read in order."""
-_FREE_LISTS = re.compile(rf"\A(?!.*{_FIXED_LISTS.pattern[4:]})", re.IGNORECASE)
+_FREE_LISTS = late(rf"\A(?!.*{_FIXED_LISTS.pattern[4:]})", re.IGNORECASE)
 
 
 def _line_cause(
@@ -257,7 +258,7 @@ def _line_cause(
         ),
         tokens=_names_or_lines,
         judge=another_order,
-        paths=re.compile(paths),
+        paths=late(paths),
         why=why,
         fixes=(Fix(fix),),
         references=(_STABLE,),
@@ -320,7 +321,7 @@ CAUSES: Final = (
         kinds=("ini.value",),
         tokens=_list,
         judge=another_order,
-        paths=re.compile(r"(?:^|/)mimeinfo\.cache$"),
+        paths=late(r"(?:^|/)mimeinfo\.cache$"),
         why="The cache was made in the order in which the file system has its directories.",
         fixes=(Fix("desktop-file-utils 0.27 and later sort; or remove the cache"),),
         references=(_STABLE,),
@@ -345,7 +346,7 @@ CAUSES: Final = (
         kinds=("text",),
         tokens=_index,
         judge=another_order,
-        paths=re.compile(r"(?:^|/)searchindex\.js$"),
+        paths=late(r"(?:^|/)searchindex\.js$"),
         why="Sphinx wrote sets and dictionaries in the order of their hashes.",
         fixes=(Fix("PYTHONHASHSEED=0, or Sphinx 5 and later"),),
         references=(_OUTPUTS,),
@@ -438,7 +439,7 @@ CAUSES: Final = (
         kinds=("pem.order",),
         tokens=_names,
         judge=another_order,
-        paths=re.compile(
+        paths=late(
             r"(?i)(?:^|/)(?:ca-?(?:certificates|bundle)|tls-ca-bundle|cacerts?|ca-roots|trust)[\w.-]*"
             r"\.(?:crt|pem)$|(?:^|/)etc/ssl/(?:cert\.pem|certs/[\w.-]+)$"
         ),

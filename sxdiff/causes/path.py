@@ -1,13 +1,13 @@
 """Where the build took place: paths that went into the result."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import any_two, paths, two_build_paths
 
-_TEMPORARY = re.compile(
+_TEMPORARY = late(
     r"(?<![\w.-])/(?:var/)?tmp/(?:"
     r"tmp\.(?P<v1>[A-Za-z0-9]{6,12})|tmp(?P<v2>[a-z0-9_]{8})"
     r"|pip-(?:[a-z]+-){1,4}(?P<v3>[A-Za-z0-9_]{8})|go-build(?P<v4>\d{6,12})"
@@ -41,16 +41,16 @@ CAUSES: Final = (
         ),
         tokens=paths,
         judge=two_build_paths,
-        where=re.compile(r"(?:^|/)(?:\.z?debug_|\.stabstr|__debug_)"),
+        where=late(r"(?:^|/)(?:\.z?debug_|\.stabstr|__debug_)"),
         bound=True,
         why="The compiler writes the directory it runs in, and the paths of its sources, into the"
         " debug information (DW_AT_comp_dir, DW_AT_name, .debug_line).",
         fixes=(
-            Fix("rustc --remap-path-prefix=$PWD=.", re.compile("rustc")),
-            Fix("go build -trimpath", re.compile(r"\bGo\b|go1\.")),
-            Fix("nasm: strip the objects, or assemble with relative paths", re.compile("NASM")),
-            Fix("as --debug-prefix-map=$PWD=. (gcc -Wa,…)", re.compile(r"GNU AS")),
-            Fix("-ffile-prefix-map=$PWD=. (clang 10 and later)", re.compile("clang")),
+            Fix("rustc --remap-path-prefix=$PWD=.", late("rustc")),
+            Fix("go build -trimpath", late(r"\bGo\b|go1\.")),
+            Fix("nasm: strip the objects, or assemble with relative paths", late("NASM")),
+            Fix("as --debug-prefix-map=$PWD=. (gcc -Wa,…)", late(r"GNU AS")),
+            Fix("-ffile-prefix-map=$PWD=. (clang 10 and later)", late("clang")),
             Fix("-ffile-prefix-map=$PWD=. (gcc 8 and later, clang 10 and later), or strip"),
         ),
         references=("https://reproducible-builds.org/docs/build-path/",),
@@ -71,7 +71,7 @@ CAUSES: Final = (
         why="A tool made a directory with a random name (mktemp), and wrote its path into the"
         " result.",
         fixes=(
-            Fix("go build -trimpath", re.compile(r"\bgo1\.")),
+            Fix("go build -trimpath", late(r"\bgo1\.")),
             Fix(
                 "work in a directory with a fixed name, or write paths relative to it; keep build"
                 " logs out of the image"
@@ -88,8 +88,8 @@ CAUSES: Final = (
         kinds=("text",),
         tokens=paths,
         judge=two_build_paths,
-        paths=re.compile(r"\.ll\Z"),
-        context=re.compile(r"\A; ModuleID = "),
+        paths=late(r"\.ll\Z"),
+        context=late(r"\A; ModuleID = "),
         bound=True,
         why="clang -S -emit-llvm writes the source's path into ModuleID and source_filename.",
         fixes=(Fix("compile with a relative path; -ffile-prefix-map=$PWD=. maps only the rest"),),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, Tokens
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     any_two,
     matches,
@@ -24,15 +25,15 @@ _TRUST: Final = (
     r"(?i:(?:^|[/_.-])(?:ca|cas|cacerts?|ca-certificates?|roots?|trust(?:ed)?(?:-source|store)?"
     r"|anchors?|bundle|chain|mozilla|pki/ca-trust|keyrings?|authorized|intermediate)(?:[/_.-]|$))"
 )
-_NO_TRUST: Final = re.compile(rf"\A(?!.*{_TRUST})")
+_NO_TRUST: Final = late(rf"\A(?!.*{_TRUST})")
 """Paths but those at which a certificate says whom to trust."""
-_ALONE: Final = re.compile(r"\A(?!certificate [^/]|.*certificates)")
+_ALONE: Final = late(r"\A(?!certificate [^/]|.*certificates)")
 """Routes but those of one certificate among several."""
 _NAME = (
     r"0[\s\S]1[\s\S]0[\s\S]\x06\x03U\x04\x03[\x0c\x13][\s\S]"
     r"(?!(?i:[ -~]{0,60}(?<![a-z])(?:ca|root|authority)(?![a-z])))[ -~]{1,64}"
 )
-_SELF_SIGNED: Final = re.compile(
+_SELF_SIGNED: Final = late(
     r"\A0[\s\S]{1,3}0[\s\S]{1,3}\udca0\x03\x02\x01\x02\x02[\s\S]{2,24}?"
     r"0[\s\S]\x06[\s\S]{4,12}?"
     rf"(?P<name>{_NAME})"
@@ -40,11 +41,9 @@ _SELF_SIGNED: Final = re.compile(
 )
 """A certificate (RFC 5280, 4.1) whose issuer is its subject: one common name, that of no
 authority. What makes such a one makes its key, too."""
-_SERIAL = re.compile(r"\A0x(?:00)?[0-9a-f]{14,40}\Z")
-_KEY_ID = re.compile(r"\A[0-9a-f]{40}\Z")
-_KEY_SORT = re.compile(
-    r"(?P<sort>[A-Za-z][\w .,@-]{1,60}) (?:sha256:[0-9a-f]{64}|SHA256:[\w+/]{43})"
-)
+_SERIAL = late(r"\A0x(?:00)?[0-9a-f]{14,40}\Z")
+_KEY_ID = late(r"\A[0-9a-f]{40}\Z")
+_KEY_SORT = late(r"(?P<sort>[A-Za-z][\w .,@-]{1,60}) (?:sha256:[0-9a-f]{64}|SHA256:[\w+/]{43})")
 
 
 def _keys(text: str) -> Iterator[Token]:
@@ -95,7 +94,7 @@ def _certificate(
         tokens=tokens,
         judge=judge,
         paths=_NO_TRUST,
-        where=re.compile(rf"{_ALONE.pattern}(?=.*{route})"),
+        where=late(rf"{_ALONE.pattern}(?=.*{route})"),
         context=_SELF_SIGNED,
         why="A package made a certificate for itself, with a new key, when it was installed.",
         fixes=(_FIX_KEYS,),
@@ -118,20 +117,20 @@ _NAMES = (
     r"[_-]?(?:key|secret|salt)|(?:auth|logged_in|secure_auth|password|hash|crypt)[_-]?(?:salt|key)"
     r"|(?:request|trace|instance|correlation|run)[_-]?(?:id|uid)|boundary|jti)"
 )
-_NAME_OF_RANDOM = re.compile(rf"(?i)(?:^|[/_.\s-]){_NAMES}$")
+_NAME_OF_RANDOM = late(rf"(?i)(?:^|[/_.\s-]){_NAMES}$")
 _VALUE = r"(?:[0-9a-f]{16,128}|[0-9A-F]{16,128}|[A-Za-z0-9+/_-]{20,128}={0,2})"
-_LONG = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,128}={0,2}(?![A-Za-z0-9+/_=-])")
-_BEHIND = re.compile(r"[\"'][ \t]*[;,)}\]>]*|[ \t]*[;,]?[ \t]*(?:\r?\n|\Z)")
-_BEFORE = re.compile(
+_LONG = late(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,128}={0,2}(?![A-Za-z0-9+/_=-])")
+_BEHIND = late(r"[\"'][ \t]*[;,)}\]>]*|[ \t]*[;,]?[ \t]*(?:\r?\n|\Z)")
+_BEFORE = late(
     rf"(?i:(?:\A|[^a-z0-9]){_NAMES})[\"']?[ \t]{{0,8}}(?:=>|:=|[=:])[ \t]{{0,8}}[\"']?\Z"
 )
 SHORTEST: Final = 20
 """Characters of base64; of hexadecimal digits 16 are enough."""
 _AROUND = 64
 """Characters in front of a value in which its name stands."""
-_ONLY = re.compile(rf"\A[\"']?(?P<v>{_VALUE})[\"']?\Z")
-_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
-_WORD = re.compile(r"[a-z]{8}|[A-Z]{8}|(?:[A-Z]?[a-z]{3,}[-_]){2}")
+_ONLY = late(rf"\A[\"']?(?P<v>{_VALUE})[\"']?\Z")
+_HEX = late(r"[0-9a-f]+|[0-9A-F]+")
+_WORD = late(r"[a-z]{8}|[A-Z]{8}|(?:[A-Z]?[a-z]{3,}[-_]){2}")
 
 
 def _is_random(value: str) -> bool:
@@ -169,7 +168,7 @@ def _value(text: str) -> Iterator[Token]:
         yield from _token(found.start("v"), found["v"])
 
 
-_ADDRESS = re.compile(
+_ADDRESS = late(
     r"(?<![0-9A-Za-z])(?:[a-z]+_)?0x(?P<v>7ff[0-9a-f]{8}(?P<stack>[0-9a-f])"
     r"|(?P<region>7[ef]|5[56]|ffff|aaaa)[0-9a-f]{5,7}(?P<page>[0-9a-f]{3}))(?![0-9A-Za-z])"
 )
@@ -191,7 +190,7 @@ def _addresses(text: str) -> Iterator[Token]:
         yield Token(*found.span("v"), f"0x{found['v']}", f"address {form}")
 
 
-_RANDOM_NAME = re.compile(
+_RANDOM_NAME = late(
     r"(?<=[-._/])(?:(?P<v>(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{6,64})(?=[-._]|\Z)"
     r"|(?P<m>(?=[^./]*[a-z][^./]*[A-Z0-9]|[^./]*[A-Z0-9][^./]*[a-z][^./]*[A-Z0-9])[A-Za-z0-9]{6,10})\Z)"
     r"(?=[^/]*\Z)"
@@ -246,7 +245,7 @@ PINNED: Final[tuple[Cause, ...]] = (
         kinds=("openssh.public_key",),
         tokens=_keys,
         judge=any_two,
-        where=re.compile(r"(?:^|/)openssh private key(?:/|$)"),
+        where=late(r"(?:^|/)openssh private key(?:/|$)"),
         why=f"{_WHY_KEYS} Its type and size are the same.",
         fixes=(_FIX_KEYS,),
         references=(_RANDOM,),
@@ -271,7 +270,7 @@ PINNED: Final[tuple[Cause, ...]] = (
         kinds=("openssh.public_key",),
         tokens=_keys,
         judge=any_two,
-        paths=re.compile(r"(?:^|/)(?:ssh_host_\w+_key|dropbear_\w+_host_key|id_\w+)\.pub$"),
+        paths=late(r"(?:^|/)(?:ssh_host_\w+_key|dropbear_\w+_host_key|id_\w+)\.pub$"),
         why=f"{_WHY_KEYS} Its type, size and comment are the same.",
         fixes=(_FIX_KEYS,),
         references=(_RANDOM,),
@@ -331,7 +330,7 @@ PINNED: Final[tuple[Cause, ...]] = (
         kinds=("der.value",),
         tokens=_numbers,
         judge=any_two,
-        where=re.compile(r"\Adh parameters/(?:.*/)?0$"),
+        where=late(r"\Adh parameters/(?:.*/)?0$"),
         why="openssl dhparam looks for a random prime. Its size and the generator are the same.",
         fixes=(Fix("use a group of RFC 7919 (ffdhe2048), or make them at the first start"),),
         references=("https://www.rfc-editor.org/rfc/rfc7919",),

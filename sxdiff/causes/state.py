@@ -8,6 +8,7 @@ from re import Pattern
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, Tokens
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     another_order,
     any_two,
@@ -30,16 +31,16 @@ _STAMPS: Final = "https://reproducible-builds.org/docs/timestamps/"
 _EPOCH: Final = "https://reproducible-builds.org/docs/source-date-epoch/"
 
 _ISO = r"\d{4}-\d\d-\d\d(?:T| {1,2})\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
-_LOGS = re.compile(
+_LOGS = late(
     r"(?:^|/)log/(?:(?:apt|dnf|zypp|installer)/)?(?:dpkg|alternatives|bootstrap|history|term|eipp"
     r"|dnf5?(?:\.librepo|\.rpm)?|yum|hawkey|pacman|apk|zypper)(?:\.log)?(?:\.\d+)?(?:\.[gx]z)?$"
 )
-_LOG_TIME = re.compile(
+_LOG_TIME = late(
     r"(?m)^(?:\[|update-alternatives |(?:Start|End)-Date: +|Log (?:started|ended): +"
     r"|Running `[^`\n]*` at )?"
     rf"(?P<v>{_ISO}|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d)(?=[\]:, \n]|\Z)"
 )
-_CACHES = re.compile(
+_CACHES = late(
     r"(?:^|/)(?:\.cache/(?:pip|go-build|yarn|composer|node-gyp|uv|pypoetry/cache)/"
     r"|_cacache/(?:index-v5|content-v2|tmp)/"
     r"|_logs/\d{4}-\d\d-\d\dT[\d_]+Z-debug(?:-\d+)?\.log$"
@@ -47,17 +48,17 @@ _CACHES = re.compile(
     r"|\.cargo/registry/(?:cache|index)/|\.m2/repository/[^\s]*resolver-status\.properties$"
     r"|var/cache/(?:apk|dnf|yum|zypp|libdnf5)/|\.wget-hsts$)"
 )
-_APT = re.compile(
+_APT = late(
     r"(?:^|/)(?:var/lib/apt/lists/(?!lock$)[^/]+(?:/[^/]+)?|var/cache/apt/(?:src)?pkgcache\.bin)$"
 )
-_RELEASE = re.compile(r"(?:^|/)[\w.+:%~-]*_?(?:In)?Release$")
-_RELEASE_TIME = re.compile(r"(?m)^(?:Date|Valid-Until): (?P<v>[^\n]+)$")
-_BACKUPS = re.compile(
+_RELEASE = late(r"(?:^|/)[\w.+:%~-]*_?(?:In)?Release$")
+_RELEASE_TIME = late(r"(?m)^(?:Date|Valid-Until): (?P<v>[^\n]+)$")
+_BACKUPS = late(
     r"(?:^|/)(?:etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-"
     r"|var/lib/dpkg/(?:status|available|diversions|statoverride)-old"
     r"|var/cache/debconf/(?:config|passwords|templates)\.dat-old)$"
 )
-_RESIDUE = re.compile(
+_RESIDUE = late(
     r"(?:^|/)(?:var/)?tmp/(?:[^/]+/)*?(?:"
     r"tmp\.[A-Za-z0-9]{10}|tmp[a-z0-9_]{8}|cc[A-Za-z0-9]{6}\.(?:s|o|res|ld|le|c|cdtor\.[co])"
     r"|(?:pip|npm|yarn|go-build|buildd?|rust[\w-]*|cargo-install|hsperfdata|apt|dpkg|mkinitramfs)"
@@ -65,7 +66,7 @@ _RESIDUE = re.compile(
 )
 
 
-_PLAIN = re.compile(r"(?:regular file, \d+ bytes|directory)?")
+_PLAIN = late(r"(?:regular file, \d+ bytes|directory)?")
 
 
 def _member(paths: Pattern[str]) -> Tokens:
@@ -167,13 +168,13 @@ def _log_times(text: str) -> Iterator[Token]:
     """The times that lines of a log start with; versions look like times too, but elsewhere."""
     for found in _LOG_TIME.finditer(text):
         value = re.sub(r"  +", " ", found["v"]) if found["v"][:1].isdigit() else found["v"]
-        for token in times_in(re.compile(r"\A(?P<v>.+)\Z"))(value):
+        for token in times_in(late(r"\A(?P<v>.+)\Z"))(value):
             yield Token(*found.span("v"), token.value, token.form)
 
 
-_INDEX_LINE = re.compile(r"(?m)^(?P<sum>[0-9a-f]{40})\t(?P<entry>\{[^\n]*\})$")
-_INDEX_TIME = re.compile(r"\"time\":(?P<v>\d{13})(?=[,}])")
-_INDEX_DATE = re.compile(r"\"date\":\"(?P<v>[A-Z][a-z]{2}, [^\"\n]{20,27})\"")
+_INDEX_LINE = late(r"(?m)^(?P<sum>[0-9a-f]{40})\t(?P<entry>\{[^\n]*\})$")
+_INDEX_TIME = late(r"\"time\":(?P<v>\d{13})(?=[,}])")
+_INDEX_DATE = late(r"\"date\":\"(?P<v>[A-Z][a-z]{2}, [^\"\n]{20,27})\"")
 
 
 def _cacache(text: str) -> Iterator[Token]:
@@ -206,7 +207,7 @@ def _npm_times(text: str) -> Iterator[Token]:
     yield Token(0, len(text), moment.strftime("%Y-%m-%dT%H:%M:%S"), "npm log")
 
 
-_LAST_CHANGE = re.compile(r"(\d{1,5}) \(\d{4}-\d\d-\d\d\)")
+_LAST_CHANGE = late(r"(\d{1,5}) \(\d{4}-\d\d-\d\d\)")
 
 
 def _last_change(text: str) -> Iterator[Token]:
@@ -217,7 +218,7 @@ def _last_change(text: str) -> Iterator[Token]:
         yield Token(0, len(text), token.value, token.form)
 
 
-_AUX_ROW = re.compile(
+_AUX_ROW = late(
     r"(?m)^[^\n]+: inode (?P<inode>\d+), ctime (?P<ctime>[^\s,]+), device (?P<device>0x[0-9a-f]+)$"
 )
 
@@ -229,7 +230,7 @@ def _aux(text: str) -> Iterator[Token]:
             yield Token(*row.span(name), row[name], name)
 
 
-_NAMES = re.compile(r"[A-Za-z0-9_.$-]+(?:,[A-Za-z0-9_.$-]+)+")
+_NAMES = late(r"[A-Za-z0-9_.$-]+(?:,[A-Za-z0-9_.$-]+)+")
 
 
 def _members(text: str) -> Iterator[Token]:
@@ -243,7 +244,7 @@ def _account_order(text: str) -> Iterator[Token]:
         yield from permutation(lambda names: names.split("\n"))(text)
 
 
-_FILE_URL = re.compile(r"(?<=file://)(?P<v>/[^\s\"'#?&]+)")
+_FILE_URL = late(r"(?<=file://)(?P<v>/[^\s\"'#?&]+)")
 
 
 def _file_urls(text: str) -> Iterator[Token]:
@@ -251,7 +252,7 @@ def _file_urls(text: str) -> Iterator[Token]:
         yield Token(*found.span("v"), found["v"].rstrip("/"), "file url")
 
 
-_LINK = re.compile(r"\A\"?(?P<v>(?:\.\./)+[\w.@+-]+(?:/[\w.@+-]+)+)\"?\Z")
+_LINK = late(r"\A\"?(?P<v>(?:\.\./)+[\w.@+-]+(?:/[\w.@+-]+)+)\"?\Z")
 
 
 def _two_links(one: Token, two: Token) -> Evidence | None:
@@ -262,14 +263,14 @@ def _two_links(one: Token, two: Token) -> Evidence | None:
     return Evidence(a, b, f"/{tail}")
 
 
-_TEX_BANNER = re.compile(
+_TEX_BANNER = late(
     r"\((?:preloaded )?format=[\w-]+ (?P<v>(?P<y>\d{4})\.(?P<m>\d{1,2})\.(?P<d>\d{1,2}))\)"
 )
-_TEX_LOG = re.compile(
+_TEX_LOG = late(
     r"(?m)^This is [^\n]*TeX[^\n]* {2}(?P<v>(?P<d>\d{1,2}) (?P<b>[A-Z]{3}) (?P<y>\d{4})"
     r" (?P<H>\d\d):(?P<M>\d\d))$"
 )
-_TEX_NUMBERS = re.compile(
+_TEX_NUMBERS = late(
     r"\A(?:(?P<h>[\0-\x05])?(?P<t>[\s\S]))\0e\0{5}(?P<d>[\x01-\x1f])\0e\0{5}(?P<m>[\x01-\x0c])\Z"
 )
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -318,8 +319,8 @@ def _of_one_size(one: Token, two: Token) -> Evidence | None:
     return Evidence(told[0], told[1])
 
 
-_COMMIT = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
-_REFLOG = re.compile(r"(?m)^[0-9a-f]{40,64} [0-9a-f]{40,64} [^\n]*> (?P<v>\d{10}) [+-]\d{4}")
+_COMMIT = late(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
+_REFLOG = late(r"(?m)^[0-9a-f]{40,64} [0-9a-f]{40,64} [^\n]*> (?P<v>\d{10}) [+-]\d{4}")
 
 
 def _references(text: str) -> Iterator[Token]:
@@ -336,7 +337,7 @@ def _two_commits(one: Token, two: Token) -> Evidence | None:
 
 
 _LOG_FIX: Final = (
-    Fix("rm -rf /var/log/dnf* /var/log/yum.log in the same RUN", re.compile("rpm|dnf|yum")),
+    Fix("rm -rf /var/log/dnf* /var/log/yum.log in the same RUN", late("rpm|dnf|yum")),
     Fix(
         "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log in"
         " the same RUN; or path-exclude=/var/log/* for dpkg"
@@ -411,28 +412,28 @@ CAUSES: Final[tuple[Cause, ...]] = (
             path="root/.npm/_cacache/index-v5/1a/02/6b",
         ),
         family="time",
-        paths=re.compile(r"(?:^|/)_cacache/index-v5/"),
+        paths=late(r"(?:^|/)_cacache/index-v5/"),
         path="root/.npm/_cacache/index-v5/1a/02/6b",
     ),
     field(
         "package-manager-cache",
         "Caches of package managers",
         ("json.value",),
-        times_in(re.compile(r"\A\"(?P<v>[^\"]+)\"\Z")),
+        times_in(late(r"\A\"(?P<v>[^\"]+)\"\Z")),
         two_times,
         "pip keeps when it last asked the index for a newer version of itself.",
         "pip install --no-cache-dir --disable-pip-version-check",
         ('"2026-01-10T10:00:00Z"', '"2026-03-15T12:34:56Z"'),
         NearMiss("json.value", '"23.0.1"', '"24.1.0"', where=("pypi_version",)),
         family="time",
-        where=re.compile(r"(?:^|/)last_check$"),
+        where=late(r"(?:^|/)last_check$"),
         route=("last_check",),
     ),
     field(
         "package-manager-cache",
         "Caches of package managers",
         ("text",),
-        _epochs_in(re.compile(r"(?m)^[\w.-]+\t\d+\t[01]\t(?P<v>\d{10})(?=\t\d+$)")),
+        _epochs_in(late(r"(?m)^[\w.-]+\t\d+\t[01]\t(?P<v>\d{10})(?=\t\d+$)")),
         two_times,
         "wget keeps when it last saw a host that asks for HTTPS.",
         "wget --no-hsts",
@@ -444,7 +445,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             path="root/.wget-hsts",
         ),
         family="time",
-        paths=re.compile(r"(?:^|/)\.wget-hsts$"),
+        paths=late(r"(?:^|/)\.wget-hsts$"),
         path="root/.wget-hsts",
     ),
     field(
@@ -452,7 +453,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "Caches of package managers",
         ("text",),
         times_in(
-            re.compile(r"(?<=/_logs/)(?P<v>\d{4}-\d\d-\d\dT\d\d_\d\d_\d\d_\d{3}Z)(?=-)"), _npm_times
+            late(r"(?<=/_logs/)(?P<v>\d{4}-\d\d-\d\dT\d\d_\d\d_\d\d_\d{3}Z)(?=-)"), _npm_times
         ),
         two_times,
         "npm writes a log of each run, and its name into it.",
@@ -468,7 +469,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             path="root/.npm/_logs/2026-01-10T10_00_00_140Z-debug-0.log",
         ),
         family="time",
-        paths=re.compile(r"(?:^|/)_logs/[\dT_-]+Z-debug-\d+\.log$"),
+        paths=late(r"(?:^|/)_logs/[\dT_-]+Z-debug-\d+\.log$"),
         path="root/.npm/_logs/2026-01-10T10_00_00_140Z-debug-0.log",
     ),
     left(
@@ -483,7 +484,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "apt-lists-and-caches",
         "Lists and caches of apt",
         ("text", "stanza.value"),
-        joined(times_in(_RELEASE_TIME), times_in(re.compile(r"\A(?P<v>[A-Z][a-z]{2}, [^\n]+)\Z"))),
+        joined(times_in(_RELEASE_TIME), times_in(late(r"\A(?P<v>[A-Z][a-z]{2}, [^\n]+)\Z"))),
         two_times,
         "The lists say when the archive was last published.",
         _APT_FIX[0].text,
@@ -513,7 +514,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "dnf-history",
         "The history of dnf",
         ("sqlite.rows",),
-        _epochs_in(re.compile(r"\bdt_(?:begin|end)=(?P<v>\d{10})(?=,|\Z)")),
+        _epochs_in(late(r"\bdt_(?:begin|end)=(?P<v>\d{10})(?=,|\Z)")),
         two_times,
         "dnf keeps when each transaction began and ended.",
         "dnf clean all && rm -rf /var/cache/dnf /var/lib/dnf/history* /var/log/dnf* in the same"
@@ -529,13 +530,13 @@ CAUSES: Final[tuple[Cause, ...]] = (
             path="var/lib/dnf/history.sqlite",
         ),
         family="time",
-        paths=re.compile(r"(?:^|/)history\.sqlite$"),
+        paths=late(r"(?:^|/)history\.sqlite$"),
         path="var/lib/dnf/history.sqlite",
     ),
     left(
         "dnf-history",
         "The history of dnf",
-        re.compile(r"(?:^|/)var/lib/dnf/(?:history\.sqlite(?:-shm|-wal)?|history/[^\n]+)$"),
+        late(r"(?:^|/)var/lib/dnf/(?:history\.sqlite(?:-shm|-wal)?|history/[^\n]+)$"),
         "dnf keeps a database of its transactions.",
         (Fix("rm -rf /var/lib/dnf/history* in the same RUN"),),
         "var/lib/dnf/history.sqlite-wal",
@@ -590,14 +591,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ("1768039200", "1773578096"),
         NearMiss("tar.mode", "0755", "0644", path="lib/apk/db/scripts.tar"),
         family="time",
-        paths=re.compile(r"(?:^|/)apk/db/scripts\.tar(?:\.gz)?$"),
+        paths=late(r"(?:^|/)apk/db/scripts\.tar(?:\.gz)?$"),
         path="lib/apk/db/scripts.tar",
     ),
     field(
         "apk-db",
         "Times in apk's database",
         ("text",),
-        times_in(re.compile(r"(?m)^\.[\w.+-]+=(?P<v>20\d{6}\.\d{6})$")),
+        times_in(late(r"(?m)^\.[\w.+-]+=(?P<v>20\d{6}\.\d{6})$")),
         two_times,
         "apk add --virtual gives the package the time of day as its version.",
         "apk add --virtual .deps=0",
@@ -609,14 +610,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
             path="etc/apk/world",
         ),
         family="time",
-        paths=re.compile(r"(?:^|/)apk/world$"),
+        paths=late(r"(?:^|/)apk/world$"),
         path="etc/apk/world",
     ),
     field(
         "apk-db",
         "Times in apk's database",
         ("stanza.value",),
-        times_in(re.compile(r"\A(?P<v>20\d{6}\.\d{6})\Z")),
+        times_in(late(r"\A(?P<v>20\d{6}\.\d{6})\Z")),
         two_times,
         "apk add --virtual gives the package the time of day as its version.",
         "apk add --virtual .deps=0",
@@ -629,8 +630,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
             where=(".deps", "V"),
         ),
         family="time",
-        paths=re.compile(r"(?:^|/)apk/db/installed$"),
-        where=re.compile(r"(?:^|/)\.[\w.+-]+/V$"),
+        paths=late(r"(?:^|/)apk/db/installed$"),
+        where=late(r"(?:^|/)\.[\w.+-]+/V$"),
         path="lib/apk/db/installed",
         route=(".deps", "V"),
     ),
@@ -659,7 +660,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ("svca\nsvcb", "svcb\nsvca"),
         NearMiss("accounts.order", "svca\nsvca #2", "svca #2\nsvca", path="etc/passwd"),
         family="order",
-        paths=re.compile(r"(?:^|/)(?:passwd|group|shadow|gshadow|subuid|subgid)-?$"),
+        paths=late(r"(?:^|/)(?:passwd|group|shadow|gshadow|subuid|subgid)-?$"),
         path="etc/passwd",
         composes=False,
     ),
@@ -694,7 +695,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "fontconfig-cache",
         "The times of directories of fonts",
         ("fontconfig_cache.checksum_nano",),
-        matches(re.compile(r"\A\d{1,9}\Z"), "nanoseconds"),
+        matches(late(r"\A\d{1,9}\Z"), "nanoseconds"),
         any_two,
         "fc-cache keeps the modification time of each directory, to know when it has changed.",
         "rm -rf /var/cache/fontconfig in the same RUN",
@@ -724,7 +725,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "git_index.inode",
             "git_index.device",
         ),
-        matches(re.compile(r"\A(?:\d{1,20}|0x[0-9a-f]{1,16})\Z"), "number"),
+        matches(late(r"\A(?:\d{1,20}|0x[0-9a-f]{1,16})\Z"), "number"),
         any_two,
         _GIT_WHY,
         _GIT_FIX,
@@ -753,7 +754,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             path="src/.git/logs/HEAD",
         ),
         family="time",
-        paths=re.compile(
+        paths=late(
             r"git/(?:logs/[^\n]+|refs/(?:heads|tags|remotes)/[^\n]+|packed-refs|HEAD|ORIG_HEAD"
             r"|FETCH_HEAD|shallow)$"
         ),
@@ -777,7 +778,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "login-records",
         "Records of logins",
         ("utmp.microseconds", "utmp.pid", "utmp.session"),
-        matches(re.compile(r"\A\d{1,10}\Z"), "number"),
+        matches(late(r"\A\d{1,10}\Z"), "number"),
         any_two,
         "Records of logins say which process wrote them.",
         "truncate -s 0 /var/log/wtmp /var/log/btmp in the same RUN",
@@ -791,7 +792,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "Times of manual pages in man-db's index",
         ("gdbm.pair",),
         _epochs_in(
-            re.compile(
+            late(
                 r"(?m) => (?:[^\t\n]*\t)?[0-9a-z]+\t[0-9a-z]+\t(?P<v>\d{10})(?=\t\d{1,9}\t[A-E]\t)"
             )
         ),
@@ -816,7 +817,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "pnpm-modules-yaml",
         "When pnpm last removed packages",
         ("text",),
-        times_in(re.compile(r"(?m)^prunedAt: (?P<v>[^\n]+)$")),
+        times_in(late(r"(?m)^prunedAt: (?P<v>[^\n]+)$")),
         two_times,
         "pnpm keeps when it last removed packages that nothing needs.",
         "rm -f node_modules/.modules.yaml in the same RUN",
@@ -832,7 +833,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         family="time",
         reference=_STAMPS,
-        paths=re.compile(r"(?:^|/)\.modules\.yaml$"),
+        paths=late(r"(?:^|/)\.modules\.yaml$"),
         path="node_modules/.modules.yaml",
     ),
     field(
@@ -855,7 +856,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         family="path",
         reference="https://peps.python.org/pep-0610/",
-        paths=re.compile(r"(?:^|/)direct_url\.json$"),
+        paths=late(r"(?:^|/)direct_url\.json$"),
         path="p-1.dist-info/direct_url.json",
         route=("url",),
     ),
@@ -878,7 +879,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         family="path",
         reference="https://reproducible-builds.org/docs/build-path/",
-        context=re.compile(r"\"lockfileVersion\"\s*:"),
+        context=late(r"\"lockfileVersion\"\s*:"),
         path="node_modules/.package-lock.json",
         head='{"name": "p", "lockfileVersion": 3,',
     ),
@@ -921,7 +922,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         family="time",
         reference=_STAMPS,
-        context=re.compile(r"\A(?:W2TX|XT2W)"),
+        context=late(r"\A(?:W2TX|XT2W)"),
         path="var/lib/texmf/web2c/tex.fmt",
         head="W2TX",
         composes=False,
@@ -931,7 +932,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "When a script wrote a file of /etc",
         ("text",),
         times_in(
-            re.compile(
+            late(
                 r"(?mi)^[ \t]*(?:[#;!\"*]|//|/\*|<!--)[^\n]*?\b(?:auto-?|automatically )?"
                 r"(?:generated|created|written)\b[^\n\d]{0,30}? (?:on|at|by [\w./-]+ (?:on|at)):? "
                 r"(?P<v>[A-Z\d][^\n]*?)(?=(?: by [^\n]*)?(?:[ .]*(?:\*/|-->))?[ .]*$)"
@@ -952,14 +953,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         family="time",
         reference=_EPOCH,
-        paths=re.compile(r"(?:^|/)etc/|\.(?:conf|cfg|ini|cnf)$"),
+        paths=late(r"(?:^|/)etc/|\.(?:conf|cfg|ini|cnf)$"),
         path="etc/app.conf",
     ),
     field(
         "machine-id",
         "The identity of the machine",
         ("text",),
-        matches(re.compile(r"\A[0-9a-f]{32}(?=\n?\Z)"), "machine-id"),
+        matches(late(r"\A[0-9a-f]{32}(?=\n?\Z)"), "machine-id"),
         any_two,
         "systemd or dbus made a random identity when it was installed (machine-id(5)).",
         "truncate -s 0 /etc/machine-id && rm -f /var/lib/dbus/machine-id in the same RUN",
@@ -969,7 +970,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         family="randomness",
         reference="https://www.freedesktop.org/software/systemd/man/machine-id.html",
-        paths=re.compile(r"(?:^|/)machine-id$"),
+        paths=late(r"(?:^|/)machine-id$"),
         path="etc/machine-id",
         composes=False,
     ),
@@ -985,7 +986,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         NearMiss("file.content", "abcdefgh", "ijklmno", path="var/lib/systemd/random-seed"),
         family="randomness",
         reference="https://www.freedesktop.org/software/systemd/man/systemd-random-seed.html",
-        paths=re.compile(r"(?:^|/)random-seed$"),
+        paths=late(r"(?:^|/)random-seed$"),
         path="var/lib/systemd/random-seed",
         composes=False,
     ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from re import Pattern
 
 from sxdiff.causes.cause import Site
+from sxdiff.causes.pattern import late
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +24,37 @@ def _always(_: Site) -> bool:
     return True
 
 
-_DOXYGEN = re.compile(r"\bdir_[0-9a-f]{32}\b")
-_BANNER = re.compile(
+_DOXYGEN = late(r"\bdir_[0-9a-f]{32}\b")
+_BANNER = late(
     r"(?i)(?:generated|created|produced|written) (?:by|with|using) [^\n]{1,60}\d\.\d|^# version \d"
 )
-_DIGITS = re.compile(r"\d+")
+_DIGITS = late(r"\d+")
 
 
 def _without_digits(text: str) -> str:
     return _DIGITS.sub("0", text)
 
 
-_HASH = re.compile(r"\A\$[^$ ]+\$ sha256:")
-_VARIABLE = re.compile(
+_HASH = late(r"\A\$[^$ ]+\$ sha256:")
+_VARIABLE = late(
     r"\A(?:export )?(?:PATH|HOME|USER|LOGNAME|SHELL|HOSTNAME|LANG|LC_[A-Z]+|TZ|TERM|PWD|OLDPWD)="
 )
-_SHELL = re.compile(r"\A#! ?/(?:usr/)?bin/(?:env )?(?:ba|da|z|k|c|tc|mk)?sh\b|\bSHELL ?= ?[\"'/]")
-_TEMPORARY = re.compile(r"\A(?=.*[a-z])(?=.*[A-Z0-9].*\.)[A-Za-z0-9_]{6,10}\.[a-z]{1,2}\Z")
-_STRICT_OR_COMMON = re.compile(r"\A0(?:600|640|644|700|750|755)\Z")
+_SHELL = late(r"\A#! ?/(?:usr/)?bin/(?:env )?(?:ba|da|z|k|c|tc|mk)?sh\b|\bSHELL ?= ?[\"'/]")
+_TEMPORARY = late(r"\A(?=.*[a-z])(?=.*[A-Z0-9].*\.)[A-Za-z0-9_]{6,10}\.[a-z]{1,2}\Z")
+_STRICT_OR_COMMON = late(r"\A0(?:600|640|644|700|750|755)\Z")
 """Modes under umask 022, 027 and 077."""
-_PID = re.compile(r"(?i)\bpid\b|\[\d+\]")
-_AT_HOST = re.compile(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
+_PID = late(r"(?i)\bpid\b|\[\d+\]")
+_AT_HOST = late(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
 
-_WIDE = re.compile(
+_WIDE = late(
     r"\b[yz]mm\d|\bv(?:mov|add|sub|mul|div|p[a-z]|xor|fm|broadcast|perm|extract|insert)[a-z0-9]*\s"
     r"|\b(?:andn|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt|tzcnt)\s"
     r"|\b(?:popcnt|movbe|pmulld|ptest|roundsd|crc32)\s"
     r"|\b(?:ldadd|swp|cas)[a-z]*\s|\bz\d+\.[bhsd]\b"
 )
 """Instructions that the first x86-64 and the first ARMv8 processors do not have."""
-_MANGLED = re.compile(r"17h[0-9a-f]{16}E|_R[NIMXYC]")
+_MANGLED = late(r"17h[0-9a-f]{16}E|_R[NIMXYC]")
 
 
 def _is_tuned(site: Site) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token
 from sxdiff.causes.languages import dates, two_days, two_languages
 from sxdiff.causes.moments import NAMED
+from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     epoch_numbers,
     strong,
@@ -74,12 +75,12 @@ CAUSES: Final = (
             Fix(
                 "BuildKit: SOURCE_DATE_EPOCH as a build argument and --output"
                 " type=oci,rewrite-timestamp=true (BuildKit 0.13 and later)",
-                re.compile("buildkit", re.IGNORECASE),
+                late("buildkit", re.IGNORECASE),
             ),
             Fix(
                 "buildah: --source-date-epoch N --rewrite-timestamp (1.41 and later), or"
                 " --timestamp N",
-                re.compile("buildah|podman", re.IGNORECASE),
+                late("buildah|podman", re.IGNORECASE),
             ),
             Fix(
                 "tar --sort=name --mtime=@$SOURCE_DATE_EPOCH --clamp-mtime; for image layers"

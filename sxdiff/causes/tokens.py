@@ -11,6 +11,7 @@ from re import Pattern
 
 from sxdiff.causes.cause import Evidence, Judge, Token, Tokens
 from sxdiff.causes.moments import epoch_numbers, may_say, times
+from sxdiff.causes.pattern import late
 
 __all__ = [
     "another_order",
@@ -53,7 +54,7 @@ def said(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-_NO_YEAR = re.compile(r"(?:--(\d\d-\d\d)T)?(\d\d:\d\d:\d\d)")
+_NO_YEAR = late(r"(?:--(\d\d-\d\d)T)?(\d\d:\d\d:\d\d)")
 
 
 def two_times(one: Token, two: Token) -> Evidence | None:
@@ -79,17 +80,17 @@ def seconds(value: int) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") if plausible(moment) else None
 
 
-_PATH = re.compile(r"(?<![\w/.-])(?:/[^\s\0/:;,'\"<>()\[\]{}|=]+)+/?")
-_BUILD_LIKE = re.compile(
+_PATH = late(r"(?<![\w/.-])(?:/[^\s\0/:;,'\"<>()\[\]{}|=]+)+/?")
+_BUILD_LIKE = late(
     r"(?i)/(?:[\w.+-]*build[\w.+-]*|tmp|home|root|[\w-]*work[\w.+-]*|src|source|sources|sandbox|"
     r"[\w.+-]*1st[\w.+-]*|[\w.+-]*2nd[\w.+-]*|var/tmp|private|Users|reproducible-path|nix|"
     r"go-build\d*|\.cargo|checkout|dist|proc|runner|jenkins|ci|buildd|pbuilder|nonexistent)(?=/|$)"
 )
-_SYSTEM = re.compile(r"/(?:usr(?!/src|/local/src)|etc|bin|sbin|lib\d*|dev|sys|run|boot)(?:/|$)")
+_SYSTEM = late(r"/(?:usr(?!/src|/local/src)|etc|bin|sbin|lib\d*|dev|sys|run|boot)(?:/|$)")
 
 
-_VERSION = re.compile(r"(?<!\d)\d+(?:\.\d+)+", re.ASCII)
-_NAME_OF_FILE = re.compile(r"\.[a-z]{1,4}\Z")
+_VERSION = late(r"(?<!\d)\d+(?:\.\d+)+", re.ASCII)
+_NAME_OF_FILE = late(r"\.[a-z]{1,4}\Z")
 
 
 def paths(text: str) -> Iterator[Token]:
@@ -127,7 +128,7 @@ def two_build_paths(one: Token, two: Token) -> Evidence | None:
     return Evidence(a, b, f"/{tail}" if tail else "")
 
 
-_UUID = re.compile(
+_UUID = late(
     r"(?<![0-9A-Za-z-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-"
     r"[0-9a-fA-F]{12}(?![0-9A-Za-z-])"
 )
@@ -206,7 +207,7 @@ def same_length(judge: Judge = any_two) -> Judge:
     return judged
 
 
-_SECONDS = re.compile(r"(\d{1,12})(?:\.\d+)?")
+_SECONDS = late(r"(\d{1,12})(?:\.\d+)?")
 
 
 def time_field(text: str) -> Iterator[Token]:
