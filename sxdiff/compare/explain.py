@@ -53,9 +53,9 @@ class Explainer:
         if found.kind == "file.more":
             return found
         if ".only_in_" in found.kind:
-            a, b = (str(value.value) if value else "" for value in (found.a, found.b))
+            one, two = (str(value.value) if value else "" for value in (found.a, found.b))
             where = (*self._route, *below, *found.where)
-            site = Site(found.kind, a, b, self._path, where, format_name)
+            site = Site(found.kind, one, two, self._path, where, format_name)
             return replace(found, suspect=suspect(site))
         a, b = self._said(found, found.a, self._a, 0), self._said(found, found.b, self._b, 1)
         if a is None or b is None:

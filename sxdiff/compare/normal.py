@@ -89,7 +89,7 @@ class Ledger:
 
     def follow_facts(self, left: Fact, right: Fact, shifts: Shifts) -> None:
         """Note two facts of which each follows from its own side."""
-        if follows_places(left.kind) and None not in (_number(left), _number(right)):
+        if follows_places(left.kind) and _far(left, right) is not None:
             self.follows.append((left, right, shifts))
 
     def replace(
@@ -171,11 +171,13 @@ def follows_places(kind: str) -> bool:
     return not _NO_PLACE.search(kind)
 
 
-def _number(fact: Fact) -> int | None:
-    """A fact's value as a number, where it is one or is written as one in hexadecimal."""
+def _number(fact: Fact) -> tuple[str, int] | None:
+    """A fact's value as a number, where it is one, or is written in hexadecimal, with the name of
+    what it is counted from."""
     if isinstance(fact.value, str):
-        return int(fact.value, 16) if _HEX.fullmatch(fact.value) else None
-    return None if fact.value is True or fact.value is False else fact.value
+        name, plus, digits = fact.value.rpartition("+")
+        return (name + plus, int(digits, 16)) if _HEX.fullmatch(digits) else None
+    return None if fact.value is None or isinstance(fact.value, bool) else ("", fact.value)
 
 
 def _aligned(far: int) -> Iterator[int]:
@@ -184,8 +186,10 @@ def _aligned(far: int) -> Iterator[int]:
         yield from (far // size * size, far // size * size + size)
 
 
-def _far(left: Fact, right: Fact) -> int:
-    return (_number(right) or 0) - (_number(left) or 0)
+def _far(left: Fact, right: Fact) -> int | None:
+    """How far two places of one sort are from each other."""
+    one, two = _number(left), _number(right)
+    return None if one is None or two is None or one[0] != two[0] else two[1] - one[1]
 
 
 def normalised(blob: Blob, edits: Iterable[tuple[int, int, bytes]]) -> Iterator[bytes]:

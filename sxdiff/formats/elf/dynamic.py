@@ -9,6 +9,7 @@ from functools import cache, partial
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
 from sxdiff.formats.elf.names import Names
+from sxdiff.formats.elf.soundness import STARTS
 from sxdiff.formats.elf.symbols import Strings
 from sxdiff.formats.elf.whole import whole
 from sxdiff.model import Blob, Fact, Inside, LimitError, Member
@@ -74,6 +75,18 @@ ADDRESSES = {
     "DT_PPC_GOT",
     "DT_PPC64_GLINK",
 }
+SIZES = {
+    "DT_STRSZ": "DT_STRTAB",
+    "DT_RELASZ": "DT_RELA",
+    "DT_RELSZ": "DT_REL",
+    "DT_RELRSZ": "DT_RELR",
+    "DT_PLTRELSZ": "DT_JMPREL",
+    "DT_INIT_ARRAYSZ": "DT_INIT_ARRAY",
+    "DT_FINI_ARRAYSZ": "DT_FINI_ARRAY",
+    "DT_PREINIT_ARRAYSZ": "DT_PREINIT_ARRAY",
+}
+"""Sizes of sections, and what says where these start."""
+LARGEST = 1 << 20
 RELATIVE = {"DT_MIPS_RLD_MAP_REL"}
 """Distances from the entry: they follow from layout too."""
 
@@ -107,6 +120,8 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
     if count > MOST:
         raise LimitError(f"{count} dynamic entries")
     names = Names()
+    values = dict(table.row.iter_unpack(blob.read(0, count * table.size)))
+    numbers = {name: number for number, name in known.items()}
     at = 0
     for number, value in table.row.iter_unpack(blob.read(0, count * table.size)):
         tag = known.get(number) or f"tag {number:#x}"
@@ -118,9 +133,20 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
             if tag in LISTED:
                 name += f" {told}"
         elif tag in ADDRESSES:
-            told, derived = elf.told_address(value), True
+            place = elf.place_of(value)
+            told = elf.told_address(value)
+            derived = place is not None and (tag not in STARTS or not place[1])
         elif tag in COUNTS:
-            told, derived = value, True
+            told = value
+            start = values.get(numbers.get(SIZES.get(tag, ""), -1))
+            place = None if start is None else elf.place_of(start)
+            # some linkers count the relocations of the PLT in
+            more = tag in ("DT_RELASZ", "DT_RELSZ")
+            derived = (
+                place is None
+                or value == place[0].size
+                or (more and place[0].size < value < 2 * place[0].size + LARGEST)
+            )
         elif tag in RELATIVE:
             derived = True
         elif _flags(tag):

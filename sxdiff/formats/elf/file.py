@@ -18,6 +18,7 @@ from sxdiff.formats.elf.layout import ElfFile, Layout, Section, read, read_layou
 from sxdiff.formats.elf.module_signature import module_signature
 from sxdiff.formats.elf.notes import note_facts
 from sxdiff.formats.elf.sections import inside
+from sxdiff.formats.elf.soundness import can_be_section, can_be_segment
 from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Limits, Member, Span
 
 MAGIC = b"\x7fELF"
@@ -53,6 +54,8 @@ sections' names, which are told with the sections; what says of code and of debu
 only where they lie and which names they have (DWARF 5, 2.6.2, 2.17.3, 6.1, 6.4, 7.27)."""
 CONSEQUENT_TYPES = frozenset({schema.SHT_HASH, schema.SHT_GNU_HASH, schema.SHT_SYMTAB_SHNDX})
 """Types of the same: tables that follow from a symbol table."""
+CHECKED = frozenset({"elf.hash", "elf.frames"})
+"""Formats of such sections that say themselves whether they are as they must be."""
 COUNTED = frozenset(
     {schema.SHT_SYMTAB, schema.SHT_DYNSYM, schema.SHT_GNU_VERDEF, schema.SHT_GNU_VERNEED}
 )
@@ -94,9 +97,12 @@ def _identification(blob: Blob) -> Iterator[Fact]:
 def _header(layout: Layout) -> Iterator[Fact]:
     for field, value, at in layout.table(schema.HEADER).placed(layout.header, 16):
         told: str | int = schema.shown(field, value, layout.machine)
+        derived = field.derived
         if field.shown == schema.SECTION:
             told = _section_name(layout, layout.names_at, value)
-        yield Fact(f"elf.header.{field.name}", told, at, derived=field.derived)
+        if field.name == "e_phoff" and not layout.segments:
+            derived = not value
+        yield Fact(f"elf.header.{field.name}", told, at, derived=derived)
 
 
 def _section_name(layout: Layout, index: int, number: int) -> str | int:
@@ -109,7 +115,8 @@ def _segments(layout: Layout) -> Iterator[Fact]:
     for name, at, row in _named_segments(layout):
         for field, value, span in layout.segment_table.placed(row, at):
             told = schema.shown(field, value, layout.machine)
-            yield Fact(f"elf.segment.{field.name}", told, span, name, field.derived)
+            derived = field.derived and can_be_segment(layout, row, field.name)
+            yield Fact(f"elf.segment.{field.name}", told, span, name, derived)
 
 
 def _named_segments(layout: Layout) -> Iterator[tuple[str, int, schema.Row]]:
@@ -134,6 +141,8 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
         for field, value, at in table.placed(section.row, section.at):
             told: str | int = schema.shown(field, value, layout.machine)
             derived = field.derived
+            if derived:
+                derived = can_be_section(layout, index, field.name, value)
             if field.name in ("sh_size", "sh_addralign") and not section.has_content:
                 # no content to follow from: .bss
                 derived = section.name == ".relro_padding"
@@ -145,7 +154,7 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
                 ):
                     told = _section_name(layout, value, value)
                 # the number of local symbols (gABI, figure 4-14), of versions
-                derived = section.type in COUNTED
+                derived = section.type in COUNTED and _counts(elf, section, value)
             yield Fact(f"elf.section.{field.name}", told, at, section.name, derived)
         if not section.has_content:
             continue
@@ -154,17 +163,38 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
             if unpacked:
                 yield from unpacked
                 continue
+        within = inside(elf, index)
+        checked = within is not None and within.format in CHECKED
         yield Member(
             section.name,
             blob.part(section.offset, section.size),
             at=(section.offset, section.size),
             kind="elf.section.content",
             opaque=section.name not in LOOKED_INTO,
-            derived=_follows(section),
-            inside=inside(elf, index),
+            derived=_follows(section) and not checked,
+            inside=within,
             symbols=partial(debug_symbols, elf, index),
             address=address_of(layout, section),
         )
+
+
+def _counts(elf: ElfFile, section: Section, count: int) -> bool:
+    """Whether the first symbol that is not local has that number (gABI, figure 4-14)."""
+    if section.type not in (schema.SHT_SYMTAB, schema.SHT_DYNSYM):
+        return True
+    wide = elf.layout.width == 64
+    table = elf.layout.table(schema.SYMBOL_64 if wide else schema.SYMBOL_32)
+    at = table.spans[table.index("st_info")][0]
+    content = elf.content(section)
+    bindings = [
+        content.read(number * table.size + at, 1)[0] >> 4
+        for number in (count - 1, count)
+        if number >= 0 and (number + 1) * table.size <= content.size
+    ]
+    last = count * table.size == content.size
+    if not count or len(bindings) != (1 if last else 2):
+        return not content.size
+    return not bindings[0] and (last or bool(bindings[1]))
 
 
 def address_of(layout: Layout, section: Section) -> int | None:

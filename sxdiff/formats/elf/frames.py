@@ -46,7 +46,20 @@ class _Cie:
     sized: bool = False
 
 
+def function_records(elf: ElfFile, address: int, blob: Blob) -> Iterator[tuple[int, int]]:
+    """Where each FDE's function starts, and where the FDE does in .eh_frame."""
+    for row, function in _placed(elf, address, blob):
+        if function is not None:
+            yield function, row.at[0]
+
+
 def _records(elf: ElfFile, address: int, blob: Blob) -> Iterator[Row]:
+    for row, _ in _placed(elf, address, blob):
+        yield row
+
+
+def _placed(elf: ElfFile, address: int, blob: Blob) -> Iterator[tuple[Row, int | None]]:
+    """Each record, and where the function of an FDE starts."""
     layout = elf.layout
     data = blob.read()
     known: dict[int, _Cie] = {}
@@ -61,7 +74,7 @@ def _records(elf: ElfFile, address: int, blob: Blob) -> Iterator[Row]:
         if end > len(data):
             raise FormatError(f"record of {size} bytes reaches behind the end", at)
         if size < 4:
-            yield Row((at, end - at), f"end {data[at + head : end].hex()}".rstrip())
+            yield Row((at, end - at), f"end {data[at + head : end].hex()}".rstrip()), None
             at = end
             continue
         (back,) = struct.unpack_from(layout.order + "I", data, at + head)
@@ -71,7 +84,7 @@ def _records(elf: ElfFile, address: int, blob: Blob) -> Iterator[Row]:
             yield _fde(elf, cie, data, (at, body, end), address)
         else:
             text, known[at] = _cie(layout, data, body, end)
-            yield Row((at, end - at), text)
+            yield Row((at, end - at), text), None
         at = end
 
 
@@ -123,17 +136,20 @@ def _cie(layout: Layout, data: bytes, at: int, end: int) -> tuple[str, _Cie]:
     return f"{text} {_program(data[at:end])}", _Cie(pointers, languages, sized)
 
 
-def _fde(elf: ElfFile, cie: _Cie, data: bytes, span: tuple[int, int, int], address: int) -> Row:
+def _fde(
+    elf: ElfFile, cie: _Cie, data: bytes, span: tuple[int, int, int], address: int
+) -> tuple[Row, int | None]:
     """An FDE's text: its function, where a symbol names it, and its program."""
     start, at, end = span
     layout = elf.layout
     size = _size(layout, cie.pointers)
-    name = None
+    name = function = None
     if size and at + 2 * size <= end:
         signed = cie.pointers & 15 in SIGNED or cie.pointers & RELATIVE
         value = int.from_bytes(data[at : at + size], layout.byteorder, signed=bool(signed))
         if cie.pointers & 0x70 == RELATIVE:
             value += address + at
+        function = value & ((1 << layout.width) - 1)
         if layout.type != schema.ET_REL:
             name = _symbol(elf, value)
         at += 2 * size
@@ -141,7 +157,7 @@ def _fde(elf: ElfFile, cie: _Cie, data: bytes, span: tuple[int, int, int], addre
             length, at = _number(data, at, end)
             at += length  # the place of the table of exceptions
     text = f"FDE {name or ''}".rstrip()
-    return Row((start, end - start), f"{text} {_program(data[at:end])}", label=name or "")
+    return Row((start, end - start), f"{text} {_program(data[at:end])}", (), name or ""), function
 
 
 def _symbol(elf: ElfFile, address: int) -> str | None:

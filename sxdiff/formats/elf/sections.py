@@ -18,6 +18,7 @@ from sxdiff.formats.elf.frames import frames
 from sxdiff.formats.elf.go_build_info import go_build_info
 from sxdiff.formats.elf.groups import section_group
 from sxdiff.formats.elf.layout import ElfFile
+from sxdiff.formats.elf.lookup_tables import lookup_table
 from sxdiff.formats.elf.mips_flags import mips_flags
 from sxdiff.formats.elf.module_versions import module_versions
 from sxdiff.formats.elf.notes import notes
@@ -57,6 +58,7 @@ TELLERS: tuple[Teller, ...] = (
     module_versions,
     mips_flags,
     address_significance,
+    lookup_table,
     inside_tables,
     inside_units,
     inside_lines,

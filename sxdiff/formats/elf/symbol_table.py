@@ -10,6 +10,7 @@ from functools import partial
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile, Section
 from sxdiff.formats.elf.names import Names
+from sxdiff.formats.elf.soundness import can_be_symbol
 from sxdiff.formats.elf.symbols import MOST_TEXT, SymbolRow, named_symbols
 from sxdiff.formats.elf.versions import symbol_versions
 from sxdiff.formats.elf.whole import whole
@@ -89,10 +90,13 @@ def _facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Member]:
             else:
                 shown = f"{st_value:#x}"
             # an absolute value and a common symbol's alignment are the symbol's own
-            derived = inside is not None or name in MADE_BY_LINKER
+            derived = name in MADE_BY_LINKER
+            if inside is not None:
+                in_thread = st_info & 15 == schema.STT_TLS
+                derived = in_thread or can_be_symbol(inside, st_value - base, 0)
             yield Fact("elf.symbol.st_value", shown, (at + value[0], value[1]), told, derived)
         if st_size:
-            derived = inside is not None
+            derived = inside is not None and can_be_symbol(inside, 0, st_size)
             yield Fact("elf.symbol.st_size", st_size, (at + size[0], size[1]), told, derived)
         at += table.size
     if at:
