@@ -21,6 +21,7 @@ soak: setup
 # Each byte of each artefact flipped, and seen: law 2 to the last byte; some half an hour.
 flips: setup
 	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q tests/formats/test_artefacts.py -k flipped
+	SXDIFF_CAUSE_FLIPS=60 .venv/bin/python -m pytest -q tests/causes/test_causes_flips.py
 
 # Every labelled pair, mixture, control and adversary, with the bars; writes docs/causes-bench.md.
 causes-bench: setup
