@@ -604,7 +604,7 @@ _VCS: Final = Cause(
         "json.value", f'"{_A}"', f'"{_B}"', where=("p/.cargo_vcs_info.json", "git", "sha1")
     ),
     near_miss=NearMiss(
-        "json.value", f'"{_A}"', f'"{_A[:-1]}b"', where=("p/.cargo_vcs_info.json", "git", "sha1")
+        "json.value", f'"{_A}"', f'"{_B[:12]}"', where=("p/.cargo_vcs_info.json", "git", "sha1")
     ),
     composes=False,
 )
@@ -733,9 +733,14 @@ _IDENTITIES: Final = (
 
 # --- order, versions, flags ----------------------------------------------------------------
 
-_LTO = late(r"\A(?P<p>\.gnu\.(?:lto|debuglto)_[\w.]*?\.)(?P<v>[0-9a-f]{1,16})\Z")
+_LTO = late(
+    r"(?:\A\.gnu\.(?:lto|debuglto)_[^\n]*\.|\.(?:c|cc|cpp|cxx|C|f90|f|d|go|ads|adb)\.)"
+    r"(?P<v>[0-9a-f]{6,16})\Z"
+)
 _SEED = late(r"-frandom-seed=(?P<v>[^\s'\"]+)")
-_HASHED = late(r"(?<=17h)(?P<v>[0-9a-f]{16})(?=E(?:\Z|[.\n]))")
+_HASHED = late(
+    r"(?<=17h)(?P<v>[0-9a-f]{16})(?=E(?:\Z|[.\n]))|(?<=\.llvm\.)(?P<l>\d{15,20})(?=\Z|\n)"
+)
 _COMPILER = late(
     r"^(?:GCC: \([^()\n]{1,80}\) \d[^\n]{1,60}|[A-Z]?[A-Za-z ]{0,20}clang version \d[^\n]{1,160}"
     r"|rustc version \d[^\n]{1,80}|Linker: [A-Za-z ]{0,20}LLD \d[^\n]{1,160})$",
@@ -746,6 +751,13 @@ _PRODUCER = late(
     r"\bGNU (?:C|C\+\+|Ada|Fortran|AS|D|Go|GIMPLE)[\w+]* (?P<v>\d+\.\d+\.\d+)(?= |\n|\Z)"
 )
 _TMP = late(r"(?:\A|/)(?P<v>cc[A-Za-z0-9]{6})(?=\.(?:o|s|c|i|ltrans\d*\.o|res)\Z)")
+
+
+def _mangled(text: str) -> Iterator[Token]:
+    """The hashes in the names of Rust's symbols, and those that LLVM adds to local ones."""
+    for found in _HASHED.finditer(text):
+        value = found["v"] or f"{int(found['l']):016x}"
+        yield Token(*found.span(), value, found.lastgroup or "")
 
 
 def _versions(text: str) -> Iterator[Token]:
@@ -795,7 +807,7 @@ _REST: Final = (
         id="randomness-in-fat-lto-objects",
         title="Random names in objects with LTO",
         family="randomness",
-        kinds=("elf.renamed", "elf.strings"),
+        kinds=("elf.renamed", "elf.strings", "elf.symbol.renamed"),
         tokens=matches(_LTO, "lto"),
         judge=any_two,
         why="gcc ends the names of LTO's sections with a random number.",
@@ -839,10 +851,10 @@ _REST: Final = (
         id="cargo-metadata-hash",
         title="Hashes in the names of Rust's symbols",
         family="path",
-        kinds=("elf.strings",),
-        tokens=matches(_HASHED, "hash"),
+        kinds=("elf.strings", "elf.symbol.renamed", "elf.code.renamed"),
+        tokens=_mangled,
         judge=_two_hashes,
-        where=late(r"\.(?:strtab|dynstr|debug_str)\Z"),
+        where=late(r"\.(?:strtab|dynstr|debug_str)\Z|(?:\A|/)\.(?:symtab|dynsym|text[^/]*)/"),
         why="rustc hashes each crate's metadata, such as the path of a dependency by path, into the"
         " names of its symbols.",
         fixes=(

@@ -74,6 +74,8 @@ class Explainer:
         if diagnosis is None:
             return replace(found, suspect=suspect(site))
         normal = diagnosis.normal.encode("utf-8", "surrogateescape")
+        # a longer text may take the zeros behind it, and move what lies in it
+        self._ledger.moved((0, len(a)), (0, len(b)))
         if found.count == 1:
             self._ledger.replace(
                 found.a.at if found.a else None, found.b.at if found.b else None, normal

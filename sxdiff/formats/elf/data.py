@@ -10,10 +10,19 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import partial
+from heapq import merge
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile
-from sxdiff.formats.elf.pointers import Said, placed, relocated, relocated_places, target
+from sxdiff.formats.elf.pointers import (
+    TEXTS,
+    Said,
+    placed,
+    relocated,
+    relocated_places,
+    slices,
+    target,
+)
 from sxdiff.model import Blob, Listing, Row, Symbol
 
 MOST_BYTES = 2 << 20
@@ -34,6 +43,9 @@ SECTIONS = (
 )
 LOWEST = 0x10000
 """No program of fixed addresses lies below it: the pages that Linux never maps."""
+NEAREST, FARTHEST = 16, 1 << 20
+"""Bytes between a table of distances and what it points at."""
+GO_TABLE = ".gopclntab"
 NUMBER = 8
 """Bytes of a row that is only a number."""
 SOME = 4
@@ -127,12 +139,24 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
 
 def _addresses(elf: ElfFile, index: int, content: bytes, at: int, end: int) -> Iterator[Row]:
     labels = _Labels(elf.symbols(index))
-    for place, size, (text, refers) in _known(elf, index, content, at, end):
+    name = elf.layout.sections[index].name
+    cuts = slices(elf).cuts if name == TEXTS else []
+
+    def plain(start: int, end: int) -> Iterator[Row]:
+        for cut in cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]:
+            yield from _plain(labels, content, start, cut)
+            start = cut
+        yield from _plain(labels, content, start, end)
+
+    known = _known(elf, index, content, at, end)
+    if name == TEXTS:
+        known = merge(known, _distances(name, elf.layout.order, content, at, end))
+    for place, size, (text, refers) in known:
         if place >= at:
-            yield from _plain(labels, content, at, place)
+            yield from plain(at, place)
             yield Row((place, size), text, refers, labels.at(place))
             at = place + size
-    yield from _plain(labels, content, at, end)
+    yield from plain(at, end)
 
 
 def _known(
@@ -148,6 +172,11 @@ def _known(
         for number, (value,) in enumerate(struct.iter_unpack(code, words)):
             if value >= LOWEST:
                 said = target(elf, value)
+                if said[0] and said[1] and said[1][0][0] == GO_TABLE:
+                    more = words[(number + 1) * size : (number + 3) * size]
+                    if len(more) == 2 * size and (slice_ := _go_slice(elf, said, more, code)):
+                        yield start + number * size, 3 * size, slice_
+                        continue
                 if said[0]:
                     yield start + number * size, size, said
         return
@@ -157,6 +186,36 @@ def _known(
     for address in places[first : bisect_right(places, base + end - size)]:
         (value,) = struct.unpack_from(code, content, address - base)
         yield address - base, size, placed(elf, known[address], value)
+
+
+def _distances(
+    name: str, order: str, content: bytes, at: int, end: int
+) -> Iterator[tuple[int, int, Said]]:
+    """Tables of distances to texts, as LLVM makes them of switches: from the table's start back
+    to what lies before it."""
+    first = at + -at % 4
+    words = struct.unpack_from(f"{order}{max(0, end - first) // 4}i", content, first)
+    number = 0
+    while number < len(words):
+        base = first + 4 * number
+        last = number
+        while last < len(words) and -min(base, FARTHEST) <= words[last] < -NEAREST:
+            last += 1
+        for entry in range(number, last if last - number > 1 else number):
+            said = "distance", ((name, base + words[entry]),)
+            yield first + 4 * entry, 4, said
+        number = max(last, number + 1)
+
+
+def _go_slice(elf: ElfFile, said: Said, sizes: bytes, code: str) -> Said | None:
+    """A slice of Go's table of functions: an address, a length and the same as capacity. Where it
+    ends is a place, too."""
+    (length,), (capacity,) = struct.iter_unpack(code, sizes)
+    section = elf.named(GO_TABLE)
+    name, at = said[1][0]
+    if length != capacity or not length or section is None or at + length > section.size:
+        return None
+    return f"slice {said[0]}", ((name, at), (name, at + length))
 
 
 def _plain(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:

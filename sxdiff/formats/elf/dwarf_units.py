@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_UNITS = 1 << 18
 MOST_HEAD = 64 << 10
 """Bytes of a unit's header and own DIE."""
-MOST_READ = 1 << 20
+MOST_READ = 4 << 20
 """Bytes of DIEs that are read of one file; units beyond them are told by their digests."""
 LARGE = 17
 """Bits of the size of a unit from which on a DIE is one row (128 KiB), else each attribute is."""

@@ -4,8 +4,10 @@ Source: gABI 4.1, chapter 5, "Initialization and Termination Functions" and "Glo
 Table".
 """
 
+import re
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias, cast
 
@@ -16,7 +18,13 @@ from sxdiff.model import Blob, FormatError, Listing, Row
 MOST_BYTES = 4 << 20
 MOST_RELOCATIONS = 16 << 20
 """Bytes of a table of relocations that is read for what it says of data."""
-KEPT, KEPT_PLACES = "elf.relocated", "elf.relocated.places"
+KEPT, KEPT_PLACES, KEPT_SLICES = "elf.relocated", "elf.relocated.places", "elf.slices"
+TEXTS = ".rodata"
+MOST_TEXTS = 16 << 20
+"""Bytes of .rodata in which texts are looked for."""
+SHORTEST, LONGEST = 4, 4096
+"""Bytes of a text whose size is kept beside its address."""
+_TEXT = re.compile(rb"[\t\n\x20-\x7e]+")
 
 Relocated: TypeAlias = tuple[str, int | None]
 Said: TypeAlias = tuple[str, tuple[tuple[str, int], ...]]
@@ -56,6 +64,7 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
     # s390x has tables of jumps as distances from the global offset table
     table = elf.named(".got") if elf.layout.machine == schema.EM_S390 else None
     half = 1 << (size * 8 - 1)
+    kept = slices(elf)
     for number, (value,) in enumerate(struct.iter_unpack(code, data)):
         at = (number * size, size)
         if relocatable:  # addends, if anything
@@ -63,7 +72,12 @@ def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
             continue
         found = known.get(start + at[0])
         if found or all_known:
-            yield Row(at, *(placed(elf, found, value) if found else (f"{value:#x}", ())))
+            if found:
+                yield Row(at, *placed(elf, found, value))
+            elif text_of_size := kept.of_size(start + at[0]):
+                yield Row(at, "size", text_of_size)
+            else:
+                yield Row(at, f"{value:#x}")
             continue
         text, refers = target(elf, value)
         if not text and value >= half and table:
@@ -127,6 +141,57 @@ def relocated(elf: ElfFile) -> Mapping[int, Relocated]:
                     continue
         known = elf.kept[KEPT] = out
     return cast("Mapping[int, Relocated]", known)
+
+
+def slices(elf: ElfFile) -> "Slices":
+    """Texts that are kept as an address and a size, as those of Rust are."""
+    known = elf.kept.get(KEPT_SLICES)
+    if known is None:
+        known = elf.kept[KEPT_SLICES] = Slices(_slices(elf) if elf.layout.width == 64 else ())
+    return cast("Slices", known)
+
+
+class Slices:
+    """The bounds of such texts in .rodata, and which text each size is of."""
+
+    def __init__(self, found: Iterable[tuple[int, int, int]]) -> None:
+        self._of = {address: (start, end) for address, start, end in found}
+        self.cuts = sorted({at for bounds in self._of.values() for at in bounds})
+
+    def of_size(self, address: int) -> tuple[tuple[str, int], ...] | None:
+        """The places of the first and the last piece of the text of which the size is kept at
+        `address`. Texts are told in pieces between all cuts, so they say how long they are."""
+        found = self._of.get(address)
+        if found is None:
+            return None
+        last = self.cuts[bisect_left(self.cuts, found[1]) - 1]
+        return (TEXTS, found[0]), (TEXTS, last)
+
+
+def _slices(elf: ElfFile) -> Iterator[tuple[int, int, int]]:
+    """Where a size is kept, and where its text starts and ends in .rodata."""
+    texts = elf.named(TEXTS)
+    places = relocated(elf)
+    if texts is None or texts.size > MOST_TEXTS or not texts.has_content or not places:
+        return
+    data = elf.content(texts).read()
+    for section in elf.layout.sections:
+        if not section.name.startswith(".data.rel.ro") or section.size > MOST_BYTES:
+            continue
+        content = elf.content(section).read()
+        for at in range(0, len(content) - 15, 8):
+            found = places.get(section.address + at)
+            size = int.from_bytes(content[at + 8 : at + 16], elf.layout.byteorder)
+            if found is None or found[0] or not SHORTEST <= size <= LONGEST:
+                continue
+            if section.address + at + 8 in places:
+                continue
+            start = found[1]
+            if start is None:
+                start = int.from_bytes(content[at : at + 8], elf.layout.byteorder)
+            place = start - texts.address
+            if 0 <= place <= len(data) - size and _TEXT.fullmatch(data, place, place + size):
+                yield section.address + at + 8, place, place + size
 
 
 def relocated_places(elf: ElfFile) -> Sequence[int]:
