@@ -404,6 +404,10 @@ class _Closer:
             if near.equal(one, two):
                 if callable(left.content) and callable(right.content):
                     equal.add(left.name)
+                elif left.kind == right.kind == UNTOLD and left.derived and right.derived:
+                    # zeros between two parts may go with zeros between two others
+                    gaps = telling.moved(left.at, shifts[0]), telling.moved(right.at, shifts[1])
+                    self._ledger.replace(*gaps, derived=True)
                 continue
             unlike.add((left.kind, left.name))
             derived = left.derived and right.derived
@@ -608,7 +612,8 @@ class _Closer:
         try:
             if isinstance(known, Listing) or isinstance(other, Listing):  # both are
                 followed = partial(self._ledger.replace, derived=True)
-                rows = listing.differences(a, b, left, right, places, shifts, followed)
+                elsewhere = self._ledger.elsewhere
+                rows = listing.differences(a, b, left, right, places, shifts, followed, elsewhere)
                 rows = redact.redacted(a, b, rows, shifts=shifts) or rows
                 derived = left.derived and right.derived
                 return [replace(row, derived=row.derived or derived) for row in rows]

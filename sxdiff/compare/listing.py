@@ -30,11 +30,13 @@ def differences(
     places: Places,
     shifts: tuple[int, int],
     followed: Callable[[Span, Span], None] | None = None,
+    elsewhere: Callable[[Span, Span], None] | None = None,
 ) -> list[Difference]:
     """The differences of two contents that are listings of one format, in order.
 
     `shifts` is added to the offsets told. `followed` is told each pair of rows that is counted in
-    a consequence. Raises `FormatError` where a side can't be listed.
+    a consequence, `elsewhere` each that changed and moved past others. Raises `FormatError`
+    where a side can't be listed.
     """
     found = places.aligned(left, right, (a, b))
     one, two = _Side(a, left, found, 0, shifts[0]), _Side(b, right, found, 1, shifts[1])
@@ -44,9 +46,9 @@ def differences(
     padding: list[Difference] = []
     follow = _Following(shifts, followed)
     unordered = one.listing.unordered and two.listing.unordered
-    elsewhere = _elsewhere(found) if unordered else []
-    gone = [*found.moved, *elsewhere]
-    for row_a, row_b in () if reordered else elsewhere:
+    equal = _elsewhere(found) if unordered else []
+    gone = [*found.moved, *equal]
+    for row_a, row_b in () if reordered else equal:
         follow.add(one.rows[row_a], two.rows[row_b], len(one.bytes_of(row_a)))
     at_a = at_b = 0
     for change in [*found.changes, (len(one.rows),) * 2 + (len(two.rows),) * 2]:
@@ -77,6 +79,8 @@ def differences(
             else:
                 out.append(_changed(kind, one, two, part))
     for row_a, row_b in () if reordered else found.moved:
+        if elsewhere:
+            elsewhere(one.span(row_a), two.span(row_b))
         out.append(_changed(kind, one, two, (row_a, row_a + 1, row_b, row_b + 1)))
     out += [replace(each, kind=f"{kind}.padding") for each in padding]
     if follow.count:
@@ -145,6 +149,11 @@ class _Side:
     def bytes_from(self, start: int, end: int) -> bytes:
         """The bytes of the rows from `start` to `end`."""
         return self.data[self.text.ends[start] : self.text.ends[end]]
+
+    def span(self, place: int) -> Span:
+        """Where a row lies in the stream."""
+        at, size = self.rows[place].at
+        return at + self.shift, size
 
     def source(self, place: int) -> str | None:
         if self.member.source is None or place >= len(self.rows):

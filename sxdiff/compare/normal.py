@@ -51,6 +51,7 @@ class Ledger:
     frames: set[Route] = field(default_factory=set)
     """Where something was told that follows from code."""
     _still: bool = True
+    _elsewhere: set[tuple[Span | None, Span | None]] = field(default_factory=set)
     layouts: set[Route] = field(default_factory=set)
     """Where something was told that follows from where other things lie."""
     follows: "list[tuple[Fact, Fact, Shifts]]" = field(default_factory=list)
@@ -104,10 +105,18 @@ class Ledger:
         """Both spans become `normal`, or each its own of `normals`; they differ in consequence of
         others if `derived`."""
         self.moved(a, b, derived=derived)
+        if normal and (a, b) in self._elsewhere:
+            self.follow(0, normal)
+            self.follow(1, normal)
+            normal = b""
         for side, span in enumerate((a, b)):
             if span is not None:
                 own = normals[side] if normals else normal
                 self._edits[side].append((span[0] - self.shifts[side], span[1], own))
+
+    def elsewhere(self, a: Span, b: Span) -> None:
+        """What these spans become follows the stream: they lie at different places in it."""
+        self._elsewhere.add((a, b))
 
     def follow_from(self, side: int, span: Span) -> None:
         """A span of one side follows from what else that side says."""
@@ -137,6 +146,7 @@ class Ledger:
         self.broken = False
         self.moves = {0}
         self._still = True
+        self._elsewhere = set()
         self.frames = set()
         self.layouts = set()
         self.follows = []
