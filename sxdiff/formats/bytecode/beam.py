@@ -109,11 +109,13 @@ def _packed(start: int, rows: Listing, limits: Limits, blob: Blob) -> Iterator[F
                 raise LimitError(f"chunk of more than {most} bytes", start)
             yield chunk
 
-    packed = 0
-    for packed, _ in inflate(blob, start, ZLIB):  # noqa: B007 - the last one is the stream's
-        pass
+    packed = total = 0
+    for packed, chunk in inflate(blob, start, ZLIB):  # noqa: B007 - the last one is the stream's
+        total += len(chunk)
     yield Member("content", content, kind="beam.content", inside=rows)
-    yield Fact("beam.unpacked_size", blob.read(0, start).hex(), (0, start), derived=True)
+    head = blob.read(0, start)
+    right = int.from_bytes(head[-4:], "big") == total
+    yield Fact("beam.unpacked_size", head.hex(), (0, start), derived=right)
     digest = digest_of(blob.part(start, packed))
     yield Fact("beam.packed", digest, (start, packed), derived=True)
 
