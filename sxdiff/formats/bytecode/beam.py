@@ -7,6 +7,7 @@ Source: "The BEAM Book", chapter "The BEAM File Format"; the external term forma
 import re
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -55,7 +56,9 @@ class Beam:
 
     def dissect(self, blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         """Chunks in the order of the file."""
-        yield from HEADER.facts(blob, 0)
+        right = HEADER.number(blob, 0, "size") in (blob.size - 8, blob.size - 8 + -blob.size % 4)
+        for fact in HEADER.facts(blob, 0):
+            yield replace(fact, derived=fact.derived and right)
         at, met = HEADER.size, dict[str, int]()
         while at + 8 <= blob.size:
             name = text_of(blob.part(at, 4).read())

@@ -60,6 +60,7 @@ BIG = Record(
     ),
 )
 HEADERS = {b"\x84\x95\xa6\xbe": SMALL, b"\x84\x95\xa6\xbf": BIG}
+_HEADER = re.compile(rb"\x84\x95\xa6[\xbe\xbf]")
 SCRIPT = re.compile(rb"#![^\n]*(?:\n[^\n]*)?ocamlrun")
 PROGRAM = re.compile(rb"Caml1999X\d{3}\Z")
 TRAILER = 4 + SIZE
@@ -102,8 +103,8 @@ class Ocaml:
         if found[1].decode() in WITH_CODE:
             place = int.from_bytes(blob.part(at, 4).read(), "big")
             yield Fact("ocaml.place", place, (at, 4), derived=True)
-            code = blob.part(at + 4, place - at - 4)
-            yield Member("code", code, (at + 4, code.size), "ocaml.code", opaque=True)
+            blob.part(at + 4, place - at - 4)
+            yield from _code_and_values(blob, at + 4, place, "code")
             at = place
         for number in range(1, MOST_VALUES):
             header = HEADERS.get(blob.read(at, 4))
@@ -163,10 +164,31 @@ def _program(blob: Blob) -> Iterator[Fact | Member]:
             part = blob.part(start, size)
             yield Member(name, part, (start, size), "ocaml.names", inside=names)
         else:
-            part = blob.part(start, size)
-            yield Member(name, part, (start, size), "ocaml.code", opaque=True)
+            yield from _code_and_values(blob, start, start + size, name)
     yield Fact("ocaml.sections", count, (end, 4), derived=True)
     yield Fact("ocaml.magic", text_of(trailer[4:]), (end + 4, SIZE))
+
+
+def _code_and_values(blob: Blob, at: int, end: int, name: str) -> Iterator[Fact | Member]:
+    """Code, with the marshalled values in it: events for the debugger, the directories of
+    sources."""
+    start, number, label = at, 0, name
+    data = blob.read(at, end - at) if end - at <= MOST_BYTES else b""
+    for found in _HEADER.finditer(data):
+        place, header = start + found.start(), HEADERS[found[0]]
+        if place < at or place + header.size > end or number >= MOST_VALUES:
+            continue
+        if place + header.size + header.number(blob, place, "size") > end:
+            continue
+        if place > at:
+            yield Member(
+                label, blob.part(at, place - at), (at, place - at), "ocaml.code", opaque=True
+            )
+        number += 1
+        at = yield from _value(blob, place, header, f"{name} value {number}")
+        label = f"{name} behind value {number}"
+    if at < end or not number:
+        yield Member(label, blob.part(at, end - at), (at, end - at), "ocaml.code", opaque=True)
 
 
 def _names(blob: Blob) -> Iterator[Row]:

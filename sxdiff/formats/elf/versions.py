@@ -6,6 +6,7 @@ Source: LSB Core 5.0, 10.7 "Symbol Versioning".
 import struct
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 
 from sxdiff.formats.elf import schema
 from sxdiff.formats.elf.layout import ElfFile, Section
@@ -139,14 +140,18 @@ def _needed_facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Membe
     order = elf.layout.order
     names = Names()
     library = ""
-    for at, file, row, version in _needed(elf, elf.layout.sections[index], blob):
+    entries = list(_needed(elf, elf.layout.sections[index], blob))
+    heads = [*(place for place, entry in enumerate(entries) if entry[2] is None), len(entries)]
+    counts = {entries[one][0]: two - one - 1 for one, two in pairwise(heads)}
+    for at, file, row, version in entries:
         if row is None:
             library = names.unique(file)
             number, count, _, first, following = struct.unpack(
                 order + "HHIII", blob.part(at, 16).read()
             )
             yield Fact("elf.version_needed.vn_version", number, (at, 2), library)
-            yield Fact("elf.version_needed.vn_cnt", count, (at + 2, 2), library, derived=True)
+            right = count == counts[at]
+            yield Fact("elf.version_needed.vn_cnt", count, (at + 2, 2), library, derived=right)
             yield _place("vn_file", (at + 4, 4), library, blob)
             yield Fact("elf.version_needed.vn_aux", first, (at + 8, 4), library, derived=True)
             yield Fact("elf.version_needed.vn_next", following, (at + 12, 4), library, derived=True)
@@ -206,7 +211,7 @@ def _defined_facts(elf: ElfFile, index: int, blob: Blob) -> Iterator[Fact | Memb
         yield Fact(f"{kind}.vd_version", row[0], (at, 2), name)
         yield Fact(f"{kind}.vd_flags", schema.flags_text(row[1], FLAGS), (at + 2, 2), name)
         yield Fact(f"{kind}.vd_ndx", row[2], (at + 4, 2), name, derived=True)
-        yield Fact(f"{kind}.vd_cnt", row[3], (at + 6, 2), name, derived=True)
+        yield Fact(f"{kind}.vd_cnt", row[3], (at + 6, 2), name, derived=row[3] == len(names))
         yield Fact(f"{kind}.vd_hash", f"{row[4]:#x}", (at + 8, 4), name, derived=True)
         yield Fact(f"{kind}.vd_aux", row[5], (at + 12, 4), name, derived=True)
         yield Fact(f"{kind}.vd_next", row[6], (at + 16, 4), name, derived=True)
