@@ -1,6 +1,7 @@
 """Programs built in two directories: every byte that `cmp` finds is told."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ int main(void) { printf("hi from %s\\n", __FILE__); return 0; }
 """
 
 
+def _has_headers(compiler: str) -> bool:
+    """Whether a cross compiler came with the headers of a C library."""
+    asked = ["-E", "-x", "c", "-include", "stdio.h", "/dev/null"]
+    return subprocess.run([compiler, *asked], capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     "compiler",
     ["gcc", *(f"{name}-linux-gnu-gcc" for name in ("aarch64", "riscv64", "s390x", "powerpc"))],
@@ -21,6 +28,8 @@ def test_every_byte_that_differs_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], compiler: str
 ) -> None:
     (need if compiler == "gcc" else want)(compiler)
+    if compiler != "gcc" and not _has_headers(compiler):
+        pytest.skip(f"{compiler} has no C library to compile against")
     roots = []
     for name in ("build-a", "build-b"):
         source = tmp_path / name / "hello.c"
