@@ -181,12 +181,14 @@ class _Closer:
     def _possible(self, a: Blob, b: Blob, node: Node) -> Node:
         """The same node, in which what can't follow from what moved is a root."""
         found: list[Difference] = []
+        if not is_explained(node):
+            return node  # what no cause explains may have moved anything
         for left, right, shifts in self._ledger.impossible():
             both = replace(left, derived=False), replace(right, derived=False)
             found += telling.facts(a, b, [both], shifts)
         if self._ledger.still and self._ledger.layouts:
             node = _unmoved(node, self._ledger.layouts)
-        elif is_explained(node) and not any(kind.startswith("elf.code") for kind in _roots(node)):
+        elif not any(kind.startswith("elf.code") for kind in _roots(node)):
             # frames follow from code; what else moved changes their places at most
             node = _unmoved(node, self._ledger.frames)
         return replace(node, differences=(*node.differences, *found)) if found else node
