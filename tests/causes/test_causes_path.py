@@ -148,6 +148,34 @@ def test_another_source_in_another_directory(tmp_path: Path, old: str, new: str)
         assert not is_whole(looked(tmp_path, a, two[name], f"usr/lib/{name}")), name
 
 
+RUST = """
+use std::collections::HashMap;
+fn at(values: &[i32], place: usize) -> i32 { values[place] }
+fn main() {
+    let names: Vec<String> = std::env::args().collect();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for name in &names { *counts.entry(name.clone()).or_insert(0) += 1; }
+    println!("{:?} {}", counts, at(&[1, 2, 3], names.len()));
+    "z".parse::<i32>().expect("not a number");
+}
+"""
+
+
+@pytest.mark.parametrize("options", ["-O", "-C debuginfo=2"])
+def test_rust_in_directories_of_two_lengths(tmp_path: Path, options: str) -> None:
+    want("rustc", "cc")
+    sides = []
+    for name in ("one", "another-longer"):
+        folder = tmp_path / "build" / name
+        folder.mkdir(parents=True)
+        (folder / "m.rs").write_text(RUST)
+        run("rustc", *options.split(), "-o", "m", str(folder / "m.rs"), cwd=folder)
+        sides.append((folder / "m").read_bytes())
+    node = looked(tmp_path, *sides, "usr/bin/m")
+    assert is_whole(node)
+    assert causes(node) <= {"rust-captures-build-path", "cargo-metadata-hash"}
+
+
 TEMPORARY = [
     ("see /tmp/tmp.xBLPwhfuM3/log\n", "see /tmp/tmp.FM9ENFdx1M/log\n", True),
     ("in /tmp/pip-build-env-abcd1234\n", "in /tmp/pip-build-env-9f_x0k2m\n", True),
