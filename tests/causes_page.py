@@ -1,6 +1,7 @@
 """docs/causes/: a page for each family of causes, written from the causes themselves.
 
-`python -m tests.causes_page` writes them anew; tests/causes/test_causes_page.py fails where one is stale.
+`python -m tests.causes_page` writes them anew; a test (test_causes_page.py) fails where one is
+stale.
 """
 
 from pathlib import Path
