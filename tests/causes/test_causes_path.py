@@ -171,7 +171,7 @@ def test_rust_in_directories_of_two_lengths(tmp_path: Path, options: str) -> Non
         (folder / "m.rs").write_text(RUST)
         run("rustc", *options.split(), "-o", "m", str(folder / "m.rs"), cwd=folder)
         sides.append((folder / "m").read_bytes())
-    node = looked(tmp_path, *sides, "usr/bin/m")
+    node = looked(tmp_path, sides[0], sides[1], "usr/bin/m")
     assert is_whole(node)
     assert causes(node) <= {"rust-captures-build-path", "cargo-metadata-hash"}
 
