@@ -623,7 +623,7 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("dpkg-log", "one more package", edited(sub("install -y x", "install -y x y"), "history.log")),
     ("dpkg-real-log", "another package in a log", edited(sub("xx:all", "zz:all"), "dpkg.log")),
     ("hostname-resolv", "another name server", edited(sub("10.0.0.2", "10.6.6.6"), "resolv.conf")),
-    ("hostname-resolv", "one more host", edited(append("10.6.6.6 deb.debian.org\n"), "hosts")),
+    ("hostname-resolv", "one more host", edited(append("10.6.6.6 mirror.example.org\n"), "hosts")),
     ("ssh-hostkey", "an authorised key", both("root/.ssh/authorized_keys", *KEYS)),
     # the file system around it
     ("iso8601-text", "a file more", more("usr/bin/listen", SCRIPT)),
