@@ -158,16 +158,11 @@ _MANIFEST = late(
 )
 """Attributes of a manifest that say who built the archive, when and on what."""
 
-_GZIP_XFL = frozenset({"0", "2", "4"})
 _LEVEL_BITS, _STREAMED = 0x6, 0x8
 
 
 def _bits(allowed: int) -> Callable[[str, str], bool]:
     return lambda a, b: not (int(a, 16) ^ int(b, 16)) & ~allowed
-
-
-def _levels(a: str, b: str) -> bool:
-    return {a, b} <= _GZIP_XFL
 
 
 def _two_headers(one: Token, two: Token) -> Evidence:

@@ -11,7 +11,15 @@ from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, Tokens
 from sxdiff.causes.pattern import late
-from sxdiff.causes.tokens import joined, matches, seconds, time_field, two_times
+from sxdiff.causes.tokens import (
+    any_or_none,
+    any_two,
+    joined,
+    matches,
+    seconds,
+    time_field,
+    two_times,
+)
 from sxdiff.formats.tar import number, path_of
 
 _ARCHIVES: Final = ("https://reproducible-builds.org/docs/archives/",)
@@ -42,10 +50,6 @@ def _instant(text: str) -> Iterator[Token]:
     found = _DECIMAL.fullmatch(text)
     if found and seconds(int(found[1])):
         yield Token(0, len(text), text, found[1])
-
-
-def _another_fraction(one: Token, two: Token) -> Evidence:
-    return Evidence(one.value, two.value)
 
 
 _CREATION = "LIBARCHIVE.creationtime="
@@ -262,11 +266,6 @@ def _full(pattern: re.Pattern[str], form: str = "") -> Tokens:
     return found_in
 
 
-def _shown(one: Token, two: Token) -> Evidence:
-    """For tokens that say what they are, or nothing."""
-    return Evidence(one.value or "(none)", two.value or "(none)")
-
-
 def _header(*fields: str) -> re.Pattern[str]:
     """The symbol of a field or record of a member's header in a layer."""
     return late(rf"\Aheader (?:{'|'.join(fields)})\Z")
@@ -296,7 +295,7 @@ def _spelled(
     example: NearMiss,
     near_miss: NearMiss,
     symbol: re.Pattern[str] | None = None,
-    judge: Judge = _shown,
+    judge: Judge = any_or_none,
 ) -> Cause:
     """Another place where a dialect shows."""
     return replace(
@@ -338,7 +337,7 @@ _SPARSE_CAUSE: Final = Cause(
     family="toolchain",
     kinds=("tar.stored", "tar.sparse"),
     tokens=_full(late(r"[0-9a-f+,]*")),
-    judge=_shown,
+    judge=any_or_none,
     why="A file with holes is stored as a map of its data and the data, in the way of the tar that"
     " packed it; where the holes are is the file system's choice.",
     fixes=(Fix("pack without holes: tar without -S (--sparse)"),),
@@ -352,7 +351,7 @@ _LABEL_CAUSE: Final = Cause(
     family="host",
     kinds=("tar.xattr",),
     tokens=_label(""),
-    judge=_shown,
+    judge=any_or_none,
     symbol=_header(r"security\.selinux"),
     why="The machine labels the files that it holds, and the archive kept the labels.",
     fixes=(Fix("tar --no-selinux; or --no-xattrs where no capabilities are needed"),),
@@ -376,7 +375,7 @@ def _owner_cause(kinds: tuple[str, ...], what: str) -> Cause:
         family="owner",
         kinds=kinds,
         tokens=_user(what),
-        judge=_shown,
+        judge=any_or_none,
         bound=True,
         why="Files that the builder wrote belong to the account that it ran as, and the archive"
         " keeps its number.",
@@ -411,7 +410,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="time",
         kinds=("tar.mtime",),
         tokens=_instant,
-        judge=_another_fraction,
+        judge=any_two,
         why="PAX headers keep modification times to the nanosecond, and one side has another"
         " fraction or none.",
         fixes=(
@@ -447,7 +446,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="owner",
         kinds=("tar.uname", "tar.gname"),
         tokens=_full(_ACCOUNT),
-        judge=_shown,
+        judge=any_or_none,
         why="Tar keeps the names that the building machine has for owners; who unpacks a layer goes"
         " by the numbers.",
         fixes=(Fix("tar --numeric-owner, which stores no names"),),
@@ -461,7 +460,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="umask",
         kinds=("tar.mode",),
         tokens=_created_mode,
-        judge=_shown,
+        judge=any_or_none,
         bound=True,
         why="Files and folders were made under umask 022 and under umask 002: the group may write"
         " to all of those on one side.",
@@ -499,7 +498,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="randomness",
         kinds=("tar.header", "tar.dialect"),
         tokens=matches(late(r"PaxHeaders\.(?P<v>\d{1,7})/"), "pid"),
-        judge=_shown,
+        judge=any_or_none,
         why="GNU tar before 1.33 names PAX headers by its process number.",
         fixes=(Fix("tar --pax-option=exthdr.name=%d/PaxHeaders/%f; or GNU tar 1.33 and later"),),
         references=_ARCHIVES,
@@ -630,7 +629,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="toolchain",
         kinds=("layer.padding", "tar.end"),
         tokens=_ZEROS,
-        judge=_shown,
+        judge=any_or_none,
         why="An archive ends with two blocks of zeros; some programs fill it up to a record.",
         fixes=(Fix("pack with the same program; GNU tar's --blocking-factor (-b) is 20"),),
         references=("https://www.gnu.org/software/tar/manual/html_node/Blocking.html",),
@@ -653,7 +652,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="toolchain",
         kinds=("file.hard_link",),
         tokens=_full(late(r"(?s)hard link to .*|regular file, \d+ bytes"), "file"),
-        judge=_shown,
+        judge=any_or_none,
         why="Two names hold the same bytes: on one side, one of them is a link to the other.",
         fixes=(
             Fix("do not replace equal files by links after the build (hardlink, jdupes, rdfind)"),
@@ -668,7 +667,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         family="toolchain",
         kinds=("file.idle_marker",),
         tokens=_full(late(r"(?s)(?:opaque marker: |whiteout of ).*|"), "marker"),
-        judge=_shown,
+        judge=any_or_none,
         why="One builder marks a folder as opaque, or a file as removed, where no layer below has"
         " any file to hide.",
         fixes=(Fix("build with the same snapshotter or storage driver; BuildKit 0.13 and later"),),

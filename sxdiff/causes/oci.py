@@ -14,6 +14,7 @@ from typing import Final
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token, Tokens
 from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
+    any_or_none,
     any_two,
     epoch_numbers,
     joined,
@@ -55,11 +56,6 @@ def _all_of(pattern: str, form: str = "") -> Tokens:
             yield Token(0, len(text), text, form)
 
     return found_in
-
-
-def _shown(one: Token, two: Token) -> Evidence:
-    """For tokens that say what they are, or nothing."""
-    return Evidence(one.value or "(none)", two.value or "(none)")
 
 
 _NO_TIME = "0001-01-01T00:00:00"
@@ -173,7 +169,7 @@ def _own_media_type(text: str) -> Iterator[Token]:
 
 
 def _one_missing(one: Token, two: Token) -> Evidence | None:
-    return None if one.value and two.value else _shown(one, two)
+    return None if one.value and two.value else any_or_none(one, two)
 
 
 _KEYS = late(r"(order of keys of .*?): ")
@@ -212,7 +208,8 @@ def _manifests(text: str) -> Iterator[Token]:
 def _two_orders(one: Token, two: Token) -> Evidence:
     a, b = (_LISTED.findall(token.value) for token in (one, two))
     return next(
-        (Evidence(x[:19], y[:19]) for x, y in zip(a, b, strict=True) if x != y), _shown(one, two)
+        (Evidence(x[:19], y[:19]) for x, y in zip(a, b, strict=True) if x != y),
+        any_or_none(one, two),
     )
 
 
@@ -283,7 +280,7 @@ _BUILDER: Final = Cause(
     family="toolchain",
     kinds=("config.value",),
     tokens=_single("io.buildah.version", _VERSION),
-    judge=_shown,
+    judge=any_or_none,
     where=_at("config", r"/config/Labels(?:/io\.buildah\.version)?"),
     why="The builder writes its version into the image, and another version built it.",
     fixes=(
@@ -314,7 +311,7 @@ _HISTORY: Final = Cause(
     family="toolchain",
     kinds=("config.value",),
     tokens=_instruction,
-    judge=_shown,
+    judge=any_or_none,
     where=_at("config", r"/history/\d+/created_by"),
     why="The classic builder and BuildKit word the same instruction differently.",
     fixes=(Fix("build with the same builder; buildah --omit-history leaves the history out"),),
@@ -350,7 +347,7 @@ _PACKED: Final = Cause(
         "layer.zstd.window",
     ),
     tokens=whole(),
-    judge=_shown,
+    judge=any_or_none,
     why="The same content was compressed by another program, version or level, so that layers and"
     " manifests have other digests.",
     fixes=(
@@ -375,7 +372,7 @@ _SCHEMA: Final = Cause(
     family="toolchain",
     kinds=("manifest.value", "index.value"),
     tokens=_media_type,
-    judge=_shown,
+    judge=any_or_none,
     why="One side was written with docker's media types, the other with OCI's; they say the same.",
     fixes=(
         Fix("BuildKit: --output type=oci (or image),oci-mediatypes=true", _BUILDKIT),
@@ -396,7 +393,7 @@ _OUTER: Final = Cause(
     family="toolchain",
     kinds=("archive.header",),
     tokens=whole(),
-    judge=_shown,
+    judge=any_or_none,
     where=late(
         r"(?:\A|/)(?:mode|uid|gid|mtime|uname|gname|devmajor|devminor|magic|PAX [acm]time)"
         r" of (?:1|\d+) members?\Z"
@@ -479,7 +476,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _STAMPED,
         kinds=("manifest.value",),
         tokens=_single("buildkit/rewritten-timestamp", r"\d{1,10}"),
-        judge=_shown,
+        judge=any_or_none,
         where=late(r"/layers/\d+/annotations(?:/buildkit~1rewritten-timestamp)?\Z"),
         example=NearMiss(
             "manifest.value",
@@ -758,7 +755,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _ATTESTED,
         kinds=("attestation.only_in_?",),
         tokens=_all_of(r"(?:sha256:[0-9a-f]{64})?"),
-        judge=_shown,
+        judge=any_or_none,
         where=None,
         why="One build attached an attestation to the image, the other did not.",
         example=NearMiss("attestation.only_in_b", "", f"sha256:{'a' * 64}"),

@@ -306,10 +306,6 @@ def _tex_numbers(text: str) -> Iterator[Token]:
         yield Token(0, len(text), told, f"tex numbers {len(found['h'] or '')}")
 
 
-def _two_days(one: Token, two: Token) -> Evidence | None:
-    return Evidence(one.value, two.value)
-
-
 def _of_one_size(one: Token, two: Token) -> Evidence | None:
     """Random bytes, as many on each side; what is told of them is their digest."""
     a, b = (token.value.encode("utf-8", "surrogateescape") for token in (one, two))
@@ -908,7 +904,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "When a TeX format was dumped",
         ("bytes", "file.content"),
         _tex_numbers,
-        _two_days,
+        any_two,
         "TeX writes the time into each format it makes (\\time, \\day and \\month).",
         "FORCE_SOURCE_DATE=1 with SOURCE_DATE_EPOCH for fmtutil; or remove /var/lib/texmf/web2c"
         " and make the formats at the first start",

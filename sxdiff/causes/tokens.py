@@ -198,6 +198,11 @@ def any_two(one: Token, two: Token) -> Evidence | None:
     return Evidence(one.value, two.value)
 
 
+def any_or_none(one: Token, two: Token) -> Evidence:
+    """For tokens that say what they are, or nothing."""
+    return Evidence(one.value or "(none)", two.value or "(none)")
+
+
 def same_length(judge: Judge = any_two) -> Judge:
     """Two values of one length."""
 

@@ -417,7 +417,8 @@ class _Closer:
             if not self._tally.left:  # only counted: not worth a closer look
                 self._tally.count(1, ranges.count_differing(one, two))
                 continue
-            if callable(left.content) or callable(right.content):
+            apart = callable(left.content) or callable(right.content)
+            if apart:
                 self._ledger.repacked()
             spans = telling.moved(left.at, shifts[0]), telling.moved(right.at, shifts[1])
             if not _is_part(left) and not _is_part(right):
@@ -433,7 +434,6 @@ class _Closer:
                 continue
             inner = _shifted(left, shifts[0]), _shifted(right, shifts[1])
             where = (min(left.name, right.name),)  # a gap may have two names
-            apart = callable(left.content) or callable(right.content)
             with self._part(one, two, inner, spans if apart else None, derived):
                 within = self._within(one, two, left, right, places, depth, inner)
                 unordered = isinstance(within, list) and _are_unordered(left, right)

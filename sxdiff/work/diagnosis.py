@@ -13,7 +13,7 @@ from sxdiff.causes.catalogue import SUSPICIONS
 from sxdiff.causes.catalogue import cause as cause_of
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose, suspect
-from sxdiff.causes.tokens import seconds, time_field, times
+from sxdiff.causes.tokens import said, seconds, time_field, times
 from sxdiff.compare.digests import LOOKUP, Known
 from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
@@ -169,7 +169,7 @@ def said_by(config: bytes) -> dict[str, str]:
         for token in (*times(str(value)), *time_field(str(value))):
             moment = _moment(token.value)
             if moment:
-                out[moment.strftime("%Y-%m-%d %H:%M:%S")] = name
+                out[said(moment)] = name
     directory = inner.get("WorkingDir")
     if isinstance(directory, str) and len(directory) > 1:
         out[directory.rstrip("/")] = "the image's WorkingDir"
