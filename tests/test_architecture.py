@@ -122,7 +122,7 @@ def test_the_rule_catches(path: str, source: str) -> None:
         ("formats/elf/schema.py", "from elftools.elf import enums"),
         ("formats/zip.py", "from sxdiff.model import Fact"),
         ("formats/zip.py", "from . import gzip"),
-        ("cli.py", "import click\nfrom sxdiff import __version__\nfrom sxdiff import run"),
+        ("cli/compare.py", "import click\nfrom sxdiff import __version__\nfrom sxdiff import run"),
     ],
 )
 def test_the_rule_allows(path: str, source: str) -> None:

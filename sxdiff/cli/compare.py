@@ -1,0 +1,95 @@
+"""`sxdiff A B`: compares two images."""
+
+# ruff: noqa: PLC0415 - late imports: help is told before all of sxdiff is loaded
+
+import sys
+from time import monotonic
+from typing import Any, Final
+
+import click
+
+from sxdiff.cli import MET, NOT_MET
+from sxdiff.cli.outputs import Outputs, output_options
+from sxdiff.report.escape import escape
+
+_RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
+
+
+@click.command(
+    context_settings={"max_content_width": 80},
+    options_metavar="[OPTION]...",
+    epilog="Also: sxdiff render --help, sxdiff explain --help",
+)
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--require",
+    type=click.Choice(_RUNGS),
+    metavar="RUNG",
+    help="archive, index, [manifest], config, rootfs, contents",
+)
+@click.option("--ref", metavar="NAME", help="Compare the image of this name in each input.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="P",
+    help="Compare only OS/ARCH; may be repeated.",
+)
+@output_options
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Work on N things at once.")
+@click.option("--spool", metavar="DIR", help="Keep temporary files below DIR.")
+@click.option(
+    "--write-normalised",
+    metavar="DIR",
+    help="Write both images without what is explained.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.help_option("-h", "--help")
+def command(a: str, b: str, **options: Any) -> int:
+    """Compare two OCI container images: where do they differ, and why?
+
+    \b
+    sxdiff a.tar b.tar
+    sxdiff --json report.json --html report.html out/core-bash out2/core-bash
+    sxdiff --require config --platform linux/arm64 a.tar b.tar
+    sxdiff explain [CAUSE]   what a cause is, what to change (an image: ./explain)
+    """
+    from sxdiff.run import Options, compare
+
+    outputs = Outputs.of(options, (a, b))
+    progress = _Progress() if sys.stderr.isatty() else None
+    try:
+        with compare(a, b, Options(**options), progress) as report:
+            if progress:
+                progress.clear()
+            outputs.write(report)
+            return MET if report.header["met"] else NOT_MET
+    finally:
+        if progress:
+            progress.clear()
+
+
+class _Progress:
+    """One line on the terminal's standard error, drawn over and over."""
+
+    _SECONDS = 0.1
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._drawn = False
+
+    def __call__(self, done_bytes: int, total_bytes: int, what: str) -> None:
+        now = monotonic()
+        if now < self._next:
+            return
+        self._next, self._drawn = now + self._SECONDS, True
+        share = f"{min(100, done_bytes * 100 // total_bytes):3}% " if total_bytes else ""
+        sys.stderr.write(f"\r\x1b[K{share}{escape(what)[:70]}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False

@@ -1,0 +1,97 @@
+"""Where a report goes: an option for each form, checked before the work and written after it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from sxdiff.report import write
+from sxdiff.report.build import Report
+from sxdiff.report.forms import FORMS, Form, Manner
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def output_options(function: _Function) -> _Function:
+    """Adds `--NAME FILE` for each form, and what says how text shall look. The command gets the
+    files by the form's name, `verbose` and `color`."""
+    color = click.option(
+        "--color",
+        type=click.Choice(("auto", "always", "never")),
+        metavar="WHEN",
+        default="auto",
+        help="auto, always or never.",
+    )
+    function = color(function)
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, help="List every difference in the text."
+    )
+    function = verbose(function)
+    for form in reversed(FORMS):
+        function = click.option(f"--{form.name}", metavar="FILE", help=form.help)(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The forms that were asked for, each with its file; `-` is standard output."""
+
+    targets: tuple[tuple[Form, str], ...]
+    verbose: bool
+    color: str
+
+    @classmethod
+    def of(cls, options: dict[str, Any], inputs: Iterable[str]) -> "Outputs":
+        """What the options ask for; takes what is its own out of them. Without any form, text.
+
+        Wrong outputs are told at once, not after the long work: raises `click.UsageError`, and
+        `InputError` where a file can clearly not be written.
+        """
+        found = [(form, options.pop(form.name)) for form in FORMS]
+        targets = [(form, target) for form, target in found if target is not None]
+        if not targets:
+            targets = [(form, write.STDOUT) for form in FORMS if form.name == "text"]
+        _check([target for _, target in targets], inputs)
+        return cls(tuple(targets), options.pop("verbose"), options.pop("color"))
+
+    def write(self, report: Report) -> None:
+        """Writes every form. Nobody has to read standard output to its end."""
+        # files first: they must be whole whoever reads on
+        for form, target in sorted(self.targets, key=lambda output: output[1] == write.STDOUT):
+            try:
+                write.write(target, form.write(report, self._manner(target == write.STDOUT)))
+            except BrokenPipeError:
+                if target == write.STDOUT:
+                    drop_stdout()
+
+    def _manner(self, to_stdout: bool) -> Manner:
+        terminal = to_stdout and sys.stdout.isatty()
+        width = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else 0
+        color = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return Manner(
+            verbose=self.verbose,
+            color=color if self.color == "auto" else self.color == "always",
+            width=width if self.verbose and width else 80,
+        )
+
+
+def drop_stdout() -> None:
+    """Nobody reads on: what Python still flushes at its end goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _check(targets: list[str], inputs: Iterable[str]) -> None:
+    if targets.count(write.STDOUT) > 1:
+        raise click.UsageError("Only one output can go to standard output.")
+    paths = [os.path.realpath(target) for target in targets if target != write.STDOUT]
+    if len(set(paths)) < len(paths):
+        raise click.UsageError("Two outputs go to the same file.")
+    if not set(paths).isdisjoint(map(os.path.realpath, inputs)):
+        raise click.UsageError("An output would overwrite an input.")
+    for target in targets:
+        write.check(target)

@@ -1,0 +1,21 @@
+"""`sxdiff render`: other forms of a report that was made before."""
+
+from typing import Any
+
+import click
+
+from sxdiff.cli import MET
+from sxdiff.cli.outputs import Outputs, output_options
+from sxdiff.report.read import read
+
+
+@click.command(options_metavar="[OPTION]...")
+@click.argument("report")
+@output_options
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.help_option("-h", "--help")
+def command(report: str, debug: bool, **options: Any) -> int:  # noqa: ARG001 - main looks for --debug
+    """Write a report (JSON, of this or an earlier version) in other forms."""
+    outputs = Outputs.of(options, (report,))
+    outputs.write(read(report))
+    return MET

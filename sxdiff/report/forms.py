@@ -1,0 +1,59 @@
+"""The forms in which a report can be written: a line here each, and a module beside this one.
+
+A form's module is loaded only where the form is asked for: some are slow to load.
+"""
+
+# ruff: noqa: PLC0415 - late imports: see above
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from sxdiff.report.build import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a form that people see shall look: `width` in columns, colour only on a terminal."""
+
+    verbose: bool = False
+    color: bool = False
+    width: int = 80
+
+
+Write: TypeAlias = Callable[[Report, Manner], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form: the option that asks for it, what its help says, and the text of a report in it."""
+
+    name: str
+    help: str
+    write: Write
+
+
+def _json(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import json
+
+    return json.chunks(report)
+
+
+def _html(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import html
+
+    return html.chunks(report)
+
+
+def _text(report: Report, manner: Manner) -> Iterator[str]:
+    from sxdiff.report import text
+
+    return text.chunks(report, verbose=manner.verbose, color=manner.color, width=manner.width)
+
+
+FORMS: Final = (
+    Form("json", "Write the report as JSON.", _json),
+    Form("html", "Write it as one HTML page.", _html),
+    Form("text", "Write it as text [-, standard output].", _text),
+)
+"""In the order in which help lists them."""
