@@ -42,9 +42,12 @@ CAUSES: Final = (
         kinds=("text.encoding",),
         tokens=whole("encoding"),
         judge=any_two,
-        why="A generator wrote in the encoding of its locale.",
+        why="A generator wrote in the encoding of its locale, or with a byte order mark.",
         fixes=(
-            Fix("LC_ALL=C.UTF-8 for the build, or name the encoding where the file is written"),
+            Fix(
+                "LC_ALL=C.UTF-8 for the build, or name the encoding where the file is written"
+                " (in Python utf-8, not utf-8-sig)"
+            ),
         ),
         references=("https://reproducible-builds.org/docs/locales/",),
         example=NearMiss("text.encoding", "utf-8", "iso-8859-1"),

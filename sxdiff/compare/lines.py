@@ -3,6 +3,7 @@
 Common bytes at both ends are cut off first, in a stream; only what lies between is held.
 """
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,15 @@ WHOLE = frozenset({"text.encoding", "text.line_endings", "text.whitespace", "tex
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _SPACE = b" \t\n\r\v\f"
+_OLDER = ("iso-8859-1", "iso-8859-15", "cp1252")
+"""What an 8-bit text is looked at as."""
+_MARK = "\ufeff"
+_REFERENCE = re.compile(
+    r"&#(?:[0-9]{3,7}|[xX][0-9A-Fa-f]{2,6});|(?P<name>&[A-Za-z][A-Za-z0-9]{1,31};)"
+)
+"""Character references of HTML; XML has only those of numbers, where nothing declares others."""
+_STARTS_WITH = ("#!", "<?php")
+"""What must be first of all in a file: a byte order mark before it makes it another program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +86,11 @@ def differences(
     Also gives how many differences were left out, and their bytes. Raises `LimitError` where more
     than `most_bytes` lie between the lines that both texts start and end with.
     """
+    if max(a.size, b.size) <= most_bytes and (names := _one_text(a, b, encodings)):
+        told = [Value(name, (0, blob.size)) for name, blob in zip(names, (a, b), strict=True)]
+        return [Difference("text.encoding", told[0], told[1], bytes=max(a.size, b.size))], 0, 0
     one, two = _texts(a, b, encodings, most_bytes)
     out: list[Difference] = []
-    if one.lines == two.lines:
-        told = [
-            Value(encoding, (0, blob.size))
-            for encoding, blob in zip(encodings, (a, b), strict=True)
-        ]
-        return [Difference("text.encoding", told[0], told[1], bytes=max(a.size, b.size))], 0, 0
     if (encodings[0] in BYTES) != (encodings[1] in BYTES) or len({*encodings} - BYTES) > 1:
         out.append(Difference("text.encoding", Value(encodings[0]), Value(encodings[1])))
     changes = align(one.lines, two.lines)
@@ -102,6 +109,55 @@ def differences(
         diff = excerpt(unified(one, two, change))
         out.append(Difference("text", told_a, told_b, bytes=count, diff=diff))
     return out, left_out, bytes_left_out
+
+
+def _one_text(a: Blob, b: Blob, encodings: tuple[str, str]) -> tuple[str, str] | None:
+    """Two encodings in which both streams say the same text, if there are such."""
+    if encodings[0] == encodings[1]:
+        marks = [blob.read(0, 3) == _MARK.encode() for blob in (a, b)]
+        if encodings[0] != "utf-8" or marks[0] == marks[1]:
+            return None
+    ours, theirs = (_readings(blob, name) for blob, name in zip((a, b), encodings, strict=True))
+    for one, text in ours.items():
+        for two, other in theirs.items():
+            if text == other and one != two:
+                return one, two
+    return None
+
+
+def _readings(blob: Blob, encoding: str) -> dict[str, str]:
+    """What a stream says, by the name of the encoding that it is read in."""
+    data = blob.read()
+    if encoding == "8-bit":
+        found = {}
+        for name in _OLDER:
+            try:
+                found[name] = data.decode(name)
+            except UnicodeDecodeError:  # five bytes of cp1252 are no character
+                continue
+        return found
+    text = data.decode(encoding)
+    if encoding == "ascii":
+        return {encoding: text, "ascii with character references": _resolved(text)}
+    bare = text.removeprefix(_MARK)
+    if encoding != "utf-8":
+        return {encoding: bare}
+    if bare == text or bare.startswith(_STARTS_WITH):
+        return {encoding: text}
+    return {"utf-8 with a byte order mark": bare}
+
+
+def _resolved(text: str) -> str:
+    """A text with the characters that ASCII has no place for instead of references to them."""
+    xml = text.startswith("<?xml")
+
+    def character(found: re.Match[str]) -> str:
+        if xml and found["name"]:
+            return found[0]
+        said = html.unescape(found[0])
+        return found[0] if said.isascii() or said.endswith(";") else said
+
+    return _REFERENCE.sub(character, text)
 
 
 def _sides(one: Text, two: Text, change: Change) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Line ends of another system, on pairs that real tools made."""
+"""Line ends and encodings of another system, on pairs that real tools made."""
 
 from pathlib import Path
 
@@ -26,5 +26,18 @@ def test_line_ends_alone_are_explained(compare: Look) -> None:
 def test_line_ends_hide_no_word(compare: Look) -> None:
     other = (PAIRS / "crlf" / "b" / "o.txt").read_bytes().replace(b"b", b"c")
     node = compare(PAIRS / "crlf" / "a" / "o.txt", other)
+    assert node is not None
+    assert not is_explained(node)
+
+
+@pytest.mark.parametrize("name", ["latin1", "locale-encoding", "trailing-newline-bom"])
+def test_an_encoding_alone_is_explained(compare: Look, name: str) -> None:
+    a, b = (PAIRS / name / side / "o.txt" for side in "ab")
+    node = compare(a, b)
+    (found,) = differences(node)
+    assert [claim.cause for claim in found.claims] == ["different-encoding"]
+    assert node is not None
+    assert node.verified
+    node = compare(a, b.read_bytes() + b"more\n")
     assert node is not None
     assert not is_explained(node)

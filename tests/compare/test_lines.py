@@ -100,6 +100,55 @@ def test_utf_16(tmp_path: Path) -> None:
     assert encoding.kind == "text.encoding"
 
 
+_NAMES = "René Müller, 5 €\n"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "names"),
+    [
+        (_NAMES.encode(), _NAMES.encode("cp1252"), ("utf-8", "cp1252")),
+        (_NAMES.encode(), _NAMES.encode("iso-8859-15"), ("utf-8", "iso-8859-15")),
+        (b"caf\xc3\xa9\n", b"caf\xe9\n", ("utf-8", "iso-8859-1")),
+        (_NAMES.encode("utf-16"), _NAMES.encode("cp1252"), ("utf-16-le", "cp1252")),
+        (_NAMES.encode("utf-16"), _NAMES.encode(), ("utf-16-le", "utf-8")),
+        (b"a\n", b"\xef\xbb\xbfa\n", ("ascii", "utf-8 with a byte order mark")),
+        (b"\xc3\xa9\n", b"\xef\xbb\xbf\xc3\xa9\n", ("utf-8", "utf-8 with a byte order mark")),
+        (b"caf\xc3\xa9\n", b"caf&eacute;\n", ("utf-8", "ascii with character references")),
+        (b"<?xml ?>\xc3\xa9", b"<?xml ?>&#xE9;", ("utf-8", "ascii with character references")),
+    ],
+)
+def test_one_text_in_two_encodings(
+    tmp_path: Path, a: bytes, b: bytes, names: tuple[str, str]
+) -> None:
+    (found,) = told(tmp_path, a, b)
+    assert found.kind == "text.encoding"
+    assert found.a
+    assert found.b
+    assert (found.a.value, found.b.value) == names
+    assert (found.a.at, found.b.at) == ((0, len(a)), (0, len(b)))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (b"caf\xc3\xa9\n", b"caf\xe8\n"),  # another letter
+        (b"caf\xc3\xa9\nx\n", b"caf\xe9\ny\n"),  # another line, too
+        (b"#!/bin/sh\n", b"\xef\xbb\xbf#!/bin/sh\n"),  # no script any more
+        (b"<?php\n", b"\xef\xbb\xbf<?php\n"),  # a program that writes three bytes more
+        (b"\xc3\xa9\n", b"\xc3\x83\xc2\xa9\n"),  # encoded twice
+        (b"x &lt; y\n", b"x < y\n"),  # a reference that is needed
+        (b"<?xml ?>\xc3\xa9", b"<?xml ?>&eacute;"),  # an entity that XML does not know
+        (b"\xc3\xa9 \xc3\xa9\n", b"\xc3\xa9 &eacute;\n"),  # ASCII was not what was asked for
+        (b"five \xa4\n", b"five \x80\n"),  # the euro sign of two older encodings, or two bytes
+    ],
+)
+def test_two_texts_in_two_encodings(tmp_path: Path, a: bytes, b: bytes) -> None:
+    assert all(
+        one.kind != "text.encoding" or one.a is None or one.a.at is None
+        for one in told(tmp_path, a, b)
+    )
+
+
 def test_bytes_of_older_encodings_are_shown(tmp_path: Path) -> None:
     (found,) = told(tmp_path, b"caf\xe9 au lait\n", b"caf\xe8 au lait\n")
     assert found.a and found.a.value == "caf\\xe9 au lait\n"
