@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token
 from sxdiff.causes.moments import times
 from sxdiff.causes.pattern import late
-from sxdiff.causes.tokens import any_two, matches, two_times
+from sxdiff.causes.tokens import NOT_WRITTEN_BY_HAND, any_two, matches, two_times
 
 _ENVIRONMENT: Final = "https://reproducible-builds.org/docs/env-variations/"
 _TEXTS: Final = ("text", "xml", "*.value", "elf.strings", "elf.section.content")
@@ -224,6 +225,42 @@ def _etc(text: str) -> Iterator[Token]:
         yield Token(*found.span(name), found[name], f"{name} {len(found[name]) * (name == 'v')}")
 
 
+_NUMBER = late(
+    r"(?<![\w.+-])[+-]?(?P<whole>\d+)\.(?P<part>\d+)(?P<power>[eE][+-]?\d+)?(?![\w.]|-\d)"
+)
+_DIGITS_OF_DOUBLE = range(15, 18)
+"""Significant digits that a number of 64 bits (IEEE 754, binary64) has: 15 are always right, 17
+always tell it from all others."""
+_ROUNDING = Decimal("1e-13")
+_LAST_TWO = 100
+_MOMENTS = range(100_000_000, 10_000_000_000)
+"""Seconds since 1970 with a fraction: their last digits are of the clock, not of rounding."""
+
+
+def _doubles(text: str) -> Iterator[Token]:
+    """Decimal numbers that are written as exactly as a number of 64 bits can be."""
+    for found in _NUMBER.finditer(text):
+        digits = (found["whole"] + found["part"]).lstrip("0")
+        if len(digits) in _DIGITS_OF_DOUBLE and int(found["whole"]) not in _MOMENTS:
+            power = found["power"] or ""
+            yield Token(*found.span(), found[0], f"number {found[0][0] in '+-'} {power}")
+
+
+def _two_roundings(one: Token, two: Token) -> Evidence | None:
+    """Two numbers that are equal but for the last two digits of the shorter one, at most."""
+    a, b = Decimal(one.value), Decimal(two.value)
+    apart = abs(a - b)
+    unit = max(_unit(a), _unit(b))
+    if not a or not apart or apart >= abs(a) * _ROUNDING or apart >= unit * _LAST_TWO:
+        return None
+    return Evidence(one.value, two.value)
+
+
+def _unit(number: Decimal) -> Decimal:
+    """One in the last place."""
+    return Decimal((0, (1,), int(number.as_tuple().exponent)))
+
+
 CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         id="builder-injected-etc-files",
@@ -426,5 +463,20 @@ CAUSES: Final[tuple[Cause, ...]] = (
         references=("https://reproducible-builds.org/docs/randomness/",),
         example=NearMiss("text", "server[123]: up, pid 123\n", "server[456]: up, pid 456\n"),
         near_miss=NearMiss("text", "pid 123, port 80\n", "pid 456, port 81\n"),
+    ),
+    Cause(
+        id="floating-point-rounding",
+        title="The last digits of floating-point numbers",
+        family="env",
+        kinds=("text", "xml", "json.value"),
+        tokens=_doubles,
+        judge=_two_roundings,
+        paths=NOT_WRITTEN_BY_HAND,
+        why="The processor, the compiler or its library of mathematics rounded another way in the"
+        " last bit.",
+        fixes=(Fix("print fewer digits; -ffp-contract=off, and no -march=native or -ffast-math"),),
+        references=("https://reproducible-builds.org/docs/stable-outputs/",),
+        example=NearMiss("text", "0.321750554396642\n", "0.3217505543966422\n"),
+        near_miss=NearMiss("text", "0.321750554396642\n", "0.321750554396942\n"),
     ),
 )

@@ -43,6 +43,8 @@ _SHELL = late(r"\A#! ?/(?:usr/)?bin/(?:env )?(?:ba|da|z|k|c|tc|mk)?sh\b|\bSHELL 
 _TEMPORARY = late(r"\A(?=.*[a-z])(?=.*[A-Z0-9].*\.)[A-Za-z0-9_]{6,10}\.[a-z]{1,2}\Z")
 _STRICT_OR_COMMON = late(r"\A0(?:600|640|644|700|750|755)\Z")
 """Modes under umask 022, 027 and 077."""
+_FORMER = late(r"(?:^|/)etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-\Z")
+"""Where shadow-utils keep what they changed (passwd(5), FILES)."""
 _PID = late(r"(?i)\bpid\b|\[\d+\]")
 _AT_HOST = late(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
@@ -185,6 +187,20 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         ("text", "ini.value"),
         lambda site: _both(_VARIABLE, site),
         "env -i PATH=... for the build, and compare again",
+    ),
+    Suspicion(
+        "account-backup-files",
+        "What was in a file of accounts before its last change",
+        ("text", "accounts.*"),
+        lambda site: bool(_FORMER.search(site.path)),
+        "see whether the file without the - is the same on both sides; remove what ends in -",
+    ),
+    Suspicion(
+        "installed-size-du",
+        "The size of a package, as du counts it or as it is",
+        ("stanza.value",),
+        lambda site: site.where[-1:] == ("Installed-Size",),
+        "see whether the package's files have the same sizes on both sides",
     ),
     Suspicion(
         "captures-shell-variable",

@@ -1,6 +1,7 @@
 """Times of the build that went into the result."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,6 +10,8 @@ from sxdiff.causes.languages import dates, two_days, two_languages
 from sxdiff.causes.moments import NAMED
 from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
+    NOT_WRITTEN_BY_HAND,
+    any_two,
     epoch_numbers,
     strong,
     time_field,
@@ -59,6 +62,34 @@ def _two_zones(one: Token, two: Token) -> Evidence | None:
 
 def _with_zone(moment: datetime) -> str:
     return moment.isoformat(" ")
+
+
+_SPAN = (
+    r"(?:\d+(?:\.\d+)? ?(?:ns|us|\u00b5s|\u03bcs|ms|microseconds|milliseconds)"
+    r"|\d+\.\d+ ?(?:s|secs?|seconds))"
+)
+"""What a clock measured: parts of a second. Whole ones are chosen by somebody."""
+_WHAT = (
+    r"(?: (?:successfully|all|and|with|release|debug|dev|\[[\w +-]{1,40}\]|target\(s\)|\d+"
+    r"|modules?|files?|tests?|targets?|pages?|errors?|warnings?|packages?)){0,5}"
+)
+"""What tools say between what they did and how long it took."""
+_NO_WISH = r"(?<!be )(?<!not )(?<!if )(?<!unless )(?<!until )(?<!get )(?<!when )(?<!once )"
+_TOOK = late(
+    rf"(?im){_NO_WISH}\b(?:"
+    rf"(?:completed|finished|done|built|compiled|passed|failed|succeeded|generated){_WHAT} in:? "
+    rf"|ran \d+ tests? in |took:? |elapsed(?: time)?(?:: ?| ?= ?| )"
+    rf"|(?:total|build|wall|wall-clock|execution) time(?:: ?| ?= ?| is | was )"
+    rf")(?P<v>{_SPAN})(?![\w.])"
+    r"|^(?:real|user|sys)[ \t]+(?P<m>\d+m\d+[.,]\d{3}s)$"
+)
+
+
+def _durations(text: str) -> Iterator[Token]:
+    """Spans of time that a run is said to have taken."""
+    for found in _TOOK.finditer(text):
+        name = found.lastgroup or "v"
+        yield Token(*found.span(name), found[name], "span of time")
 
 
 CAUSES: Final = (
@@ -202,5 +233,21 @@ CAUSES: Final = (
         references=("https://reproducible-builds.org/docs/timestamps/",),
         example=NearMiss("x.timestamp", "2026-01-10T10:00:00Z", "2026-03-15T12:34:56Z"),
         near_miss=NearMiss("x.size", "1768039200", "1773578096"),
+    ),
+    Cause(
+        id="captures-execution-time",
+        title="How long something took",
+        family="time",
+        kinds=("text",),
+        tokens=_durations,
+        judge=any_two,
+        paths=NOT_WRITTEN_BY_HAND,
+        why="The build kept how long one of its steps took.",
+        fixes=(Fix("do not ship the log of a run, or take the times out of it"),),
+        references=("https://reproducible-builds.org/docs/timestamps/",),
+        example=NearMiss("text", "Tests completed in 51234us\n", "Tests completed in 50871us\n"),
+        near_miss=NearMiss(
+            "text", "timeout = 30s, retry in 1.5s\n", "timeout = 30s, retry in 2.5s\n"
+        ),
     ),
 )

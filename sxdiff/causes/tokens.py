@@ -14,6 +14,7 @@ from sxdiff.causes.moments import epoch_numbers, may_say, times
 from sxdiff.causes.pattern import late
 
 __all__ = [
+    "NOT_WRITTEN_BY_HAND",
     "another_order",
     "any_two",
     "common_tail",
@@ -53,6 +54,16 @@ def said(moment: datetime) -> str:
     """A time as evidence says it."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
+
+NOT_WRITTEN_BY_HAND = late(
+    r"\A(?!.*(?:(?:^|/)etc/|(?:^|/)(?:gnu)?makefile|(?:^|/)(?:dockerfile|containerfile|readme\b"
+    r"|changelog|news|todo)|\.(?:sh|bash|zsh|fish|py|pyi|pl|pm|rb|lua|tcl|php|sql|css|scss|less|mk"
+    r"|cmake|m4|awk|el|lisp|scm|hs|ml|go|rs|java|kt|scala|c|cc|cpp|cxx|h|hh|hpp|f|f90|js|mjs|cjs|ts"
+    r"|tsx|jsx|vala|swift|r|jl|service|timer|conf|cfg|cnf|ini|toml|ya?ml|properties|rules|policy"
+    r"|env|patch|diff|md|rst|adoc|tex|po|pot)$))",
+    re.IGNORECASE,
+)
+"""Paths but those of programs, settings and prose, where a number is one that somebody chose."""
 
 _NO_YEAR = late(r"(?:--(\d\d-\d\d)T)?(\d\d:\d\d:\d\d)")
 

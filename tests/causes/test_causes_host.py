@@ -6,7 +6,7 @@ import pytest
 
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose
-from sxdiff.compare.closer import look
+from sxdiff.compare.closer import is_explained, look
 from sxdiff.model import Blob, Limits, Node
 from tests.look import Files, differences
 
@@ -130,3 +130,41 @@ def test_only_a_number_is_a_number_of_a_build(
     value: str, other: str, where: tuple[str, ...]
 ) -> None:
     assert not _causes(value, other, "x.json", "json.value", where=where)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("0.321750554396642", "0.3217505543966422"),
+        ("-1.2345678901234567e-05", "-1.2345678901234571e-05"),
+        ("x=0.30000000000000004,", "x=0.30000000000000009,"),
+    ],
+)
+def test_the_last_digits_of_a_double_are_of_rounding(a: str, b: str) -> None:
+    assert _causes(f"{a}\n", f"{b}\n", "o.svg") == {"floating-point-rounding"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "path"),
+    [
+        ("0.321750554396642", "0.321750554396942", "o.txt"),  # the third last
+        ("0.32175055439664", "0.32175055439665", "o.txt"),  # fourteen digits
+        ("0.321750554396642", "0.421750554396642", "o.txt"),
+        ("0.321750554396642e1", "0.321750554396643e2", "o.txt"),
+        ("+0.321750554396642", "-0.321750554396642", "o.txt"),
+        ("0.321750554396642 1", "0.321750554396643 2", "o.txt"),
+        ("0.1234567890123456789", "0.1234567890123456788", "o.txt"),  # no number of 64 bits
+        ("1767261600.1234567", "1767261600.1234568", "o.txt"),  # a time
+        ("1.2.321750554396642", "1.2.321750554396643", "o.txt"),
+        ("0.321750554396642", "0.321750554396643", "o.c"),
+        ("0.321750554396642", "0.321750554396643", "etc/app/settings"),
+    ],
+)
+def test_other_digits_are_of_no_rounding(a: str, b: str, path: str) -> None:
+    assert "floating-point-rounding" not in _causes(f"{a}\n", f"{b}\n", path)
+
+
+def test_rounding_on_a_pair(tmp_path: Path) -> None:
+    a, b = ((PAIRS / "float-rounding" / side / "o.txt").read_bytes() for side in "ab")
+    assert _looked(tmp_path, a, b, "o.txt").verified
+    assert not is_explained(_looked(tmp_path, a, b"1" + b, "o.txt"))

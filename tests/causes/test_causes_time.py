@@ -217,3 +217,44 @@ def test_it_is_fast() -> None:
     start = time.process_time()
     assert list(times("".join(f"    value = function({n}, 'text')\n" for n in range(10_000)))) == []
     assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Tests completed in 64537us", "Tests completed in 64870us"),
+        ("Ran 3 tests in 0.004s", "Ran 3 tests in 0.005s"),
+        ("==== 3 passed in 0.12s ====", "==== 3 passed in 0.14s ===="),
+        ("real\t0m0.512s", "real\t1m2.498s"),
+        ("took 1.2 s", "took 950 ms"),
+        ("    Finished release [optimized] target(s) in 3.45s", None),
+        ("compiled successfully in 812 ms", "compiled successfully in 790 ms"),
+        ("Elapsed: 12.5 seconds", "Elapsed: 12.75 seconds"),
+    ],
+)
+def test_how_long_something_took(a: str, b: str | None) -> None:
+    b = b or a.replace("3.45", "13.5")
+    found = _claims(f"{a}\n", f"{b}\n", path="build.log")
+    assert set(found) == {("captures-execution-time", "")}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "path"),
+    [
+        ("timeout = 30s", "timeout = 40s", "o.txt"),
+        ("timeout = 1.5s", "timeout = 2.5s", "o.txt"),
+        ("retry in 5s", "retry in 6s", "o.txt"),
+        ("failed, retry in 1.5s", "failed, retry in 2.5s", "o.txt"),
+        ("failed to connect again in 1.5s", "failed to connect again in 2.5s", "o.txt"),
+        ("must be completed in 1.5s", "must be completed in 2.5s", "o.txt"),
+        ("if not finished in 500ms", "if not finished in 600ms", "o.txt"),
+        ("completed in 30", "completed in 31", "o.txt"),  # no unit
+        ("completed in 30s", "completed in 60s", "o.txt"),  # nothing that a clock measured
+        ("duration: 1.5s", "duration: 2.5s", "o.txt"),
+        ("took 1.2 s", "took 1.3 s", "README.md"),
+        ("Tests completed in 64537us", "Tests failed in 64870us", "o.txt"),
+        ("Ran 3 tests in 0.004s", "Ran 4 tests in 0.005s", "o.txt"),
+    ],
+)
+def test_a_span_of_time_that_somebody_chose(a: str, b: str, path: str) -> None:
+    assert _claims(f"{a}\n", f"{b}\n", path=path) == []
