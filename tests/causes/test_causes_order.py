@@ -51,6 +51,8 @@ def _looked(tmp_path: Path, a: bytes, b: bytes, path: str) -> Node:
         ("ls-R-unsorted/{}/ls-R", "usr/share/texmf/ls-R", "texlive-ls-R-order"),
         ("wheel-record-permuted/{}/RECORD", "p-1.dist-info/RECORD", "wheel-record-order"),
         ("dpkg-status-permuted/{}/status", "var/lib/dpkg/status", "dpkg-status-order"),
+        # two of its certificates have one subject
+        ("ca-bundle-order/{}/o.crt", "etc/ssl/certs/ca-certificates.crt", "line-ordering"),
     ],
 )
 def test_real_pairs(tmp_path: Path, name: str, path: str, cause: str) -> None:

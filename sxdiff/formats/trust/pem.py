@@ -7,16 +7,18 @@ Source: RFC 7468 (textual encodings), RFC 1421, 4.4 (headers in a block), RFC 48
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Generator, Iterator
 from functools import partial
 
 from sxdiff.formats.texts.pieces import Names, piece
 from sxdiff.formats.trust import openssh, private_key
-from sxdiff.formats.trust.der import SEQUENCE, digest, element
+from sxdiff.formats.trust.der import INTEGER, SEQUENCE, digest, element
 from sxdiff.formats.trust.private_key import MATERIAL
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, text_of
 
 LARGEST = 64 << 20
+_VERSION = 0xA0
 _BEGIN = re.compile(rb"^[ \t]*-----BEGIN ([A-Z0-9][A-Z0-9 #.]{0,60})-----[ \t]*\r?$", re.MULTILINE)
 _HEADER = re.compile(rb"(?:[A-Za-z0-9-]+: [^\n]*\n(?:[ \t][^\n]*\n)*)*(?:[ \t\r]*\n)?")
 _CHECKSUM = re.compile(rb"\r?\n=([A-Za-z0-9+/]{4})\s*\Z")
@@ -58,10 +60,14 @@ class Pem:
         names = Names()
         at = 0
         blocks = list(_BEGIN.finditer(raw))
-        for begin in blocks:
+        called = [_name(raw, begin, len(blocks) > 1) for begin in blocks]
+        met = Counter(called)
+        for begin, said in zip(blocks, called, strict=True):
             if begin.start() < at:
                 continue  # inside of a block
-            name = names.unique(_name(raw, begin, len(blocks) > 1))
+            # a certificate that took another one's place has its subject; the serial number tells
+            # which of them it is, wherever it stands
+            name = names.unique(said + (_serial(raw, begin) if met[said] > 1 else ""))
             yield from _around(blob, raw, at, begin.start(), name, secret)
             if begin[1] == _CLEARTEXT:
                 at = yield from _signed_text(raw, begin, name)
@@ -95,11 +101,31 @@ def _name(raw: bytes, begin: re.Match[bytes], many: bool) -> str:
     label = begin[1].decode("ascii").lower()
     if not many or b"CERTIFICATE" not in begin[1]:
         return label
-    body = raw[begin.end() : raw.find(b"-----", begin.end())]
     try:
-        return f"{label} {_subject(base64.b64decode(body))}".rstrip()
+        return f"{label} {_subject(_content(raw, begin))}".rstrip()
     except (FormatError, binascii.Error, ValueError):
         return label
+
+
+def _content(raw: bytes, begin: re.Match[bytes]) -> bytes:
+    """What a block of no headers holds."""
+    return base64.b64decode(raw[begin.end() : raw.find(b"-----", begin.end())])
+
+
+def _serial(raw: bytes, begin: re.Match[bytes]) -> str:
+    """The serial number of a certificate (RFC 5280, 4.1.2.2); "" of anything else."""
+    if b"CERTIFICATE" not in begin[1]:
+        return ""
+    try:
+        der = _content(raw, begin)
+        one = element(
+            der, element(der, element(der, 0, len(der)).content, len(der)).content, len(der)
+        )
+        if one.tag == _VERSION:
+            one = element(der, one.end, len(der))
+    except (FormatError, binascii.Error, ValueError):
+        return ""
+    return f" 0x{der[one.content : one.end].hex()[:40]}" if one.tag == INTEGER else ""
 
 
 def _subject(der: bytes) -> str:
