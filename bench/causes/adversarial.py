@@ -617,6 +617,11 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ),
     ("mingw-pe-timestamp", "another byte of code", edited(flip(0x401))),
     ("git-index-stat", "another name", edited(in_git_index(sub(b"\x01f\0", b"\x01g\0")))),
+    ("python-pickle-set", "another element", edited(sub(b"\x01a", b"\x01e"))),
+    ("python-pickle-set", "a list in place of the set", edited(sub(b"\x8f\x94(", b"]\x94("))),
+    ("pickle-float-time", "another number", edited(sub(b"K\x01u", b"K\x02u"))),
+    ("pickle-float-time", "the time of something else", edited(sub(b"built", b"limit"))),
+    ("sphinx-doctree-pickle", "another text", edited(sub(b"epub_version", b"epub_Version"))),
     ("java-serialized-date", "another class", edited(sub(b"java.util.Date", b"java.util.Dath"))),
     # accounts and logs
     ("shadow-lastchg", "an account without a password", edited(sub("app:!:", "app::"), "shadow")),

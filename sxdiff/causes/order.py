@@ -382,7 +382,7 @@ CAUSES: Final = (
     ),
     Cause(
         id="hash-order",
-        title="Lines in the order of a hash table",
+        title="Entries in the order of a hash table",
         family="order",
         kinds=("text.order",),
         tokens=_list_of_lines,
@@ -508,6 +508,21 @@ CAUSES: Final = (
         near_miss=NearMiss(
             "json.list.order", '  "c"\n  "a"\n  "b"', '  "a"\n  "b"\n  "c"', where=("command",)
         ),
+        composes=False,
+    ),
+    Cause(
+        id="hash-order",
+        title="Entries in the order of a hash table",
+        family="order",
+        kinds=("pickle.set.order",),
+        tokens=_names_or_lines,
+        judge=another_order,
+        why="Python wrote the elements of a set in the order of their hashes, which change from"
+        " run to run. A set has no order.",
+        fixes=(Fix("PYTHONHASHSEED=0; or keep sorted(…) of the set"),),
+        references=(_OUTPUTS,),
+        example=NearMiss("pickle.set.order", "BININT1 2\nBININT1 1", "BININT1 1\nBININT1 2"),
+        near_miss=NearMiss("pickle.opcodes.order", "BININT1 2\nBININT1 1", "BININT1 1\nBININT1 2"),
         composes=False,
     ),
     Cause(

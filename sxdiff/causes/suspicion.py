@@ -150,7 +150,7 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         "timestamp-binary-epoch",
         "Bytes that may be a time",
         ("file.content", "untold"),
-        lambda site: site.format in ("pickle", "java_serialized"),
+        lambda site: site.format == "java_serialized",
         "build twice with the same SOURCE_DATE_EPOCH or clock: a time is the same again",
     ),
     Suspicion(

@@ -31,7 +31,8 @@ TEXTS: Final = (
     "jpeg.comment", "gif.comment", "tiff.tag", "ogg.comment", "riff.*", "pdf.entry", "pdf.value",
     "pdf.between", "pdf.header", "font.name", "gettext_mo.field", "vmlinuz.version_text",
     "zip.comment",
-    "gzip.comment", "numpy.header", "hdf5.*", "rpm.description", "rpm.summary", "modinfo.*",
+    "gzip.comment", "numpy.header", "pickle.opcodes",
+    "hdf5.*", "rpm.description", "rpm.summary", "modinfo.*",
 )  # fmt: skip
 """Kinds that hold text of any sort. A size, a serial number or a certificate's validity is none:
 what a field of a format means is for the causes of that format."""
@@ -58,6 +59,17 @@ def _two_zones(one: Token, two: Token) -> Evidence | None:
     if apart == _DAY:
         return None  # a build of every night
     return Evidence(_with_zone(a), _with_zone(b))
+
+
+_NUMBER = late(r"(?:BINFLOAT|FLOAT|BININT|INT|LONG1) \d[\d.]+")
+_NAMED_LAST = late(rf"{NAMED.pattern}[^/]*\Z|\Aall_docs/[^/]*\Z")
+"""Keys of what was made at a time. Sphinx keeps when it read each document in `all_docs`."""
+
+
+def _number_of_opcode(text: str) -> Iterator[Token]:
+    """A number that a pickle holds in binary, or as text (Lib/pickletools.py)."""
+    if _NUMBER.fullmatch(text):
+        yield from epoch_numbers(text)
 
 
 def _with_zone(moment: datetime) -> str:
@@ -171,6 +183,24 @@ CAUSES: Final = (
         references=("https://reproducible-builds.org/docs/source-date-epoch/",),
         example=NearMiss("text", "Built on 2026-01-10.\n", "Built on 2026-03-15.\n"),
         near_miss=NearMiss("text", "Built on 2026-01-10, v2\n", "Built on 2026-03-15, v3\n"),
+    ),
+    Cause(
+        id="timestamp-binary-epoch",
+        title="Times in fields of a format",
+        family="time",
+        kinds=("pickle.opcodes",),
+        tokens=_number_of_opcode,
+        judge=two_times,
+        named=_NAMED_LAST,
+        why="The build kept the number of seconds since 1970 in an object.",
+        fixes=(Fix("use SOURCE_DATE_EPOCH instead of time.time(), or leave the time out"),),
+        references=("https://reproducible-builds.org/docs/timestamps/",),
+        example=NearMiss(
+            "pickle.opcodes", "BINFLOAT 1768039200.0", "BINFLOAT 1773578096.0", symbol="built"
+        ),
+        near_miss=NearMiss(
+            "pickle.opcodes", "BINFLOAT 1768039200.0", "BINFLOAT 1773578096.0", symbol="built/limit"
+        ),
     ),
     Cause(
         id="timestamp-unix-epoch-text",

@@ -52,6 +52,7 @@ from sxdiff.formats.data.locale import Locale
 from sxdiff.formats.data.mime_cache import MimeCache
 from sxdiff.formats.data.numpy import Numpy
 from sxdiff.formats.data.pcap import Pcap, Pcapng
+from sxdiff.formats.data.pickle import Pickle
 from sxdiff.formats.data.r_rds import RRds
 from sxdiff.formats.data.sqlite import Sqlite
 from sxdiff.formats.data.terminfo import Terminfo
@@ -193,6 +194,7 @@ FORMATS: tuple[Format, ...] = (
     Macho(),
     Uimage(),
     DeviceTree(),
+    Pickle(),
 )
 
 TEXTS: tuple[Format, ...] = (

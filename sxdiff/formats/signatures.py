@@ -42,10 +42,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x00\x00\x00\x0cjP  ", "jpeg2000"),
     (0, b"gimp xcf ", "xcf"),
     (0, b"8BPS", "photoshop"),
-    (0, b"\x80\x02}q", "pickle"),
-    (0, b"\x80\x03}q", "pickle"),
-    (0, b"\x80\x04\x95", "pickle"),
-    (0, b"\x80\x05\x95", "pickle"),
 )
 
 

@@ -44,6 +44,8 @@ FOUND = {
     "numpy": [("numpy.data", ("data",))],
     "pcap": [("pcap.time", ("packet 2",))],
     "pcapng": [("pcapng.body", ("packet 1",))],
+    "pickle": [("pickle.opcodes", ("opcodes",))],
+    "pickle-set": [("pickle.set.order", ("set",))],
     "r_rds": [("r_rds.object", ("object",))],
     "sqlite": [("sqlite.rows", ("tables", "package"))],
     "sqlite-order": [("sqlite.rows.order", ("tables", "number"))],
