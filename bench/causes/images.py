@@ -332,7 +332,7 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
     ),
     "buildah-timestamp": ("oci-outer-archive-metadata",),
     "buildah-other-timestamp": ("oci-config-created", "oci-history-created", "tar-mtime"),
-    "buildah-no-gzip": ("oci-layer-compression", "oci-outer-archive-metadata"),
+    "buildah-no-gzip": ("oci-layer-compression",),
     "skopeo-zstd": ("oci-layer-compression",),
     "umoci-layer-mtime": ("tar-mtime",),
 }

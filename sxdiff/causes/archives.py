@@ -173,6 +173,17 @@ def _two_headers(one: Token, two: Token) -> Evidence:
     return Evidence(a, b)
 
 
+_XZ_INDEX = late(
+    r"(\d+ blocks, less headers sha256:[0-9a-f]{64}), whole (?P<v>sha256:[0-9a-f]{64})"
+)
+
+
+def _xz_index(text: str) -> Iterator[Token]:
+    """An index, with what it says beside the sizes of headers as its form."""
+    if found := _XZ_INDEX.fullmatch(text):
+        yield Token(0, len(text), found["v"], found[1])
+
+
 def _two_packings(one: Token, two: Token) -> Evidence:
     """How many bytes both contents take, or which setting differs."""
     sizes = [_PACKED.match(token.value) for token in (one, two)]
@@ -370,8 +381,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         id="compression-threads",
         title="Blocks that follow from the number of threads",
         family="parallelism",
-        kinds=("xz.block_packed_size", "xz.block_size", *_XZ_FOLLOWS[:3]),
-        tokens=only(r"\d+|[0-9a-f]{4,8}|\d zeros?", empty=True),
+        kinds=("xz.block_packed_size", "xz.block_size", *_XZ_FOLLOWS[:3], "xz.index"),
+        tokens=joined(_xz_index, only(r"\d+|[0-9a-f]{4,8}|\d zeros?", empty=True)),
         judge=_two_headers,
         why="With several threads xz cuts the content into blocks and writes their sizes into the"
         " blocks' headers; with one it does not. The content is the same.",

@@ -558,6 +558,13 @@ _FIELD = late(
     r"|(?:org\.opencontainers\.image\.revision|org\.label-schema\.vcs-ref|vcs-ref)"
     r"|git\.commit\.id(?:\.full|\.abbrev)?|git\.commit\.time)\Z"
 )
+_REVISION_FILE = late(
+    r"(?i)(?:^|/)\.?(?:(?:git|vcs|source|build)[._-]?)?"
+    r"(?:rev(?:ision)?|commit(?:[._-]?(?:id|sha1?|hash))?|(?<=[._-])(?:sha1?|hash|head|ref))"
+    r"(?:\.txt)?\Z"
+)
+"""Files that hold nothing but the name of a commit."""
+_HEX_LINE = late(r"\A(?P<v>[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{7,12})\n?\Z")
 _HEX = late(r"\A\"?(?P<v>[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{7,12})\"?\Z")
 
 
@@ -631,6 +638,15 @@ _IDENTITIES: Final = (
             "text", 'version = "1.2-3-g313b4884"\n', 'version = "1.3-3-gd2c0be33"\n'
         ),
         composes=True,
+    ),
+    replace(
+        _VCS,
+        kinds=("text",),
+        tokens=_hex_tokens(_HEX_LINE),
+        where=None,
+        paths=_REVISION_FILE,
+        example=NearMiss("text", f"{_A}\n", f"{_B}\n", path="app/REVISION"),
+        near_miss=NearMiss("text", f"{_A}\n", f"{_B[:12]}\n", path="app/REVISION"),
     ),
     Cause(
         id="random-build-id",

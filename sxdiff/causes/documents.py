@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from re import Pattern
 from typing import Final
@@ -15,14 +16,17 @@ from sxdiff.causes.tokens import (
     matches,
     seconds,
     time_field,
+    times,
     times_behind,
     times_in,
     two_build_paths,
+    two_random_uuids,
     two_times,
     whole,
 )
 
 TEXTS: Final = ("text", "xml")
+_SBOMS: Final = ("cyclonedx.value", "spdx.value")
 _ALL = late(r"(?s)\A\s*(?P<v>.+?)\s*\Z")
 _STAMPS = "https://reproducible-builds.org/docs/timestamps/"
 _EPOCH = "https://reproducible-builds.org/docs/source-date-epoch/"
@@ -170,7 +174,71 @@ def _banner(
     )
 
 
+_NAMESPACE = late(rf"(?<=[-/:])(?P<v>{_UUID})(?=\"?\Z)")
+
+
+def _serials(text: str) -> Iterator[Token]:
+    """The UUID that a document's name ends with, with its version as its form."""
+    for found in _NAMESPACE.finditer(text):
+        yield Token(*found.span("v"), found["v"].lower(), f"uuid {found['v'][14]}")
+
+
+_SBOM: Final = Cause(
+    id="sbom-serial-and-timestamp",
+    title="Serial number and time of an SBOM",
+    family="time",
+    kinds=_SBOMS,
+    tokens=_serials,
+    judge=two_random_uuids,
+    where=late(r"(?:\A|/)(?:serialNumber|documentNamespace)\Z"),
+    why="Each SBOM has a name of its own, which its tool makes by chance, and the time at which it"
+    " was made (CycloneDX serialNumber, metadata.timestamp; SPDX 6.5 and 6.9).",
+    fixes=(
+        Fix(
+            "set serialNumber (or documentNamespace) from a digest of what is described, and the"
+            " time from SOURCE_DATE_EPOCH; or leave serialNumber and metadata.timestamp out: they"
+            " are optional in CycloneDX"
+        ),
+    ),
+    references=(
+        "https://cyclonedx.org/docs/1.6/json/#serialNumber",
+        "https://spdx.github.io/spdx-spec/v2.3/document-creation-information/",
+    ),
+    example=NearMiss(
+        "cyclonedx.value",
+        '"urn:uuid:2b5bc3cf-a579-43d7-84a4-497b2681bd85"',
+        '"urn:uuid:3b0bafd0-7486-487c-86ad-003a22e1281e"',
+        where=("serialNumber",),
+    ),
+    near_miss=NearMiss(
+        "spdx.value",
+        '"https://example.org/one-2b5bc3cf-a579-43d7-84a4-497b2681bd85"',
+        '"https://example.org/two-3b0bafd0-7486-487c-86ad-003a22e1281e"',
+        where=("documentNamespace",),
+    ),
+    composes=False,
+)
+
 CAUSES: Final[tuple[Cause, ...]] = (
+    _SBOM,
+    replace(
+        _SBOM,
+        tokens=times,
+        judge=two_times,
+        where=late(r"(?:\A|/)(?:metadata/timestamp|creationInfo/created)\Z"),
+        example=NearMiss(
+            "spdx.value",
+            '"2026-01-10T10:00:00Z"',
+            '"2026-03-15T12:34:56Z"',
+            where=("creationInfo", "created"),
+        ),
+        near_miss=NearMiss(
+            "spdx.value",
+            '"2026-01-10T10:00:00Z"',
+            '"2126-03-15T12:34:56Z"',
+            where=("creationInfo", "created"),
+        ),
+    ),
     Cause(
         id="timestamp-added-by-java-util-properties",
         title="The date that java.util.Properties writes",

@@ -179,20 +179,15 @@ _STYLE = (
 )
 
 
-def _layout(text: str) -> Iterator[Token]:
-    """The order of keys, with the keys as form; or how white space is used."""
-    found = _KEYS.match(text)
-    if found:
+def _key_order(text: str) -> Iterator[Token]:
+    """The order of keys, with the keys as form."""
+    if found := _KEYS.match(text):
         keys = text[found.end() :]
         yield Token(0, len(text), keys, f"{found[1]} {sorted(keys.split(', '))}")
-    elif re.fullmatch(_STYLE, text):
-        yield Token(0, len(text), text, "style")
 
 
-def _two_layouts(one: Token, two: Token) -> Evidence:
+def _two_key_orders(one: Token, two: Token) -> Evidence:
     a, b = one.value.split(", "), two.value.split(", ")
-    if one.form == "style":
-        return any_two(one, two) or Evidence(one.value, two.value)
     at = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
     return Evidence(", ".join(a[at : at + 3]), ", ".join(b[at : at + 3]))
 
@@ -386,6 +381,19 @@ _SCHEMA: Final = Cause(
     near_miss=NearMiss(
         "manifest.value", f"{_OCI}manifest.v1+json", f"{_DOCKER}container.image.v1+json"
     ),
+)
+_STYLED: Final = replace(
+    _SCHEMA,
+    kinds=("config.encoding", "manifest.encoding", "index.encoding", "layout.encoding"),
+    tokens=_all_of(_STYLE),
+    judge=any_two,
+    where=late(r"(?:\A|/)(?:config|manifest|index(?: \d+)?|index\.json|oci-layout)\Z"),
+    why="Another builder writes its documents with other white space.",
+    fixes=(Fix("write both images with the same version of the same tool"),),
+    example=NearMiss(
+        "config.encoding", "compact", "indented by 2 spaces", where=("linux/amd64", "config")
+    ),
+    near_miss=NearMiss("config.encoding", "compact", "hidden", where=("linux/amd64", "config")),
 )
 _OUTER: Final = Cause(
     id="oci-outer-archive-metadata",
@@ -609,15 +617,20 @@ CAUSES: Final[tuple[Cause, ...]] = (
             where=("index.json", "/mediaType"),
         ),
     ),
+    _STYLED,
     replace(
-        _SCHEMA,
-        kinds=("config.encoding", "manifest.encoding", "index.encoding", "layout.encoding"),
-        tokens=_layout,
-        judge=_two_layouts,
-        where=late(r"(?:\A|/)(?:config|manifest|index(?: \d+)?|index\.json|oci-layout)\Z"),
-        why="Another builder writes the keys of its documents in another order, or with other"
-        " white space.",
-        fixes=(Fix("write both images with the same version of the same tool"),),
+        _STYLED,
+        id="json-key-order",
+        title="Keys or attributes in another order",
+        family="order",
+        tokens=_key_order,
+        judge=_two_key_orders,
+        why="The writer went over a hash table, or another one has another order. An object is the"
+        " same in any order (RFC 8259, section 4).",
+        references=(
+            "https://www.rfc-editor.org/rfc/rfc8259#section-4",
+            f"{_SPEC}canonicalization.md",
+        ),
         example=NearMiss(
             "config.encoding",
             "order of keys of the document: architecture, config, created",

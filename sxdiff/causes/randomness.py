@@ -197,8 +197,14 @@ _RANDOM_NAME = late(
 )
 
 
+_OF_A_PATH = late(r"(?:^|/)dir_[0-9a-f]{32}(?:_dep)?\.\w{2,4}\Z")
+"""Names that doxygen makes of MD5 of a directory's path."""
+
+
 def _random_names(text: str) -> Iterator[Token]:
     """What is random of a file's name; the directory and the rest are the same."""
+    if _OF_A_PATH.search(text):
+        return
     for found in _RANDOM_NAME.finditer(text):
         name = found.lastgroup or "v"
         yield Token(*found.span(name), found[name], f"name {name} {len(found[name])}")

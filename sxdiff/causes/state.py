@@ -11,6 +11,7 @@ from sxdiff.causes.cause import Cause, Evidence, Fix, Judge, NearMiss, Token, To
 from sxdiff.causes.pattern import late
 from sxdiff.causes.tokens import (
     another_order,
+    any_or_none,
     any_two,
     common_tail,
     day_field,
@@ -324,6 +325,26 @@ def _references(text: str) -> Iterator[Token]:
     yield from joined(matches(_COMMIT, "commit"), _epochs_in(_REFLOG))(text)
 
 
+_OBJECT = late(
+    r"/\.git/objects/(?:(?P<v>[0-9a-f]{2}/[0-9a-f]{38})\Z"
+    r"|pack/pack-(?P<w>[0-9a-f]{40})(?=\.(?:pack|idx|rev|bitmap)\Z))"
+)
+_MADE = late(r"(?m)^(?:author|committer|tagger) [^\n]*> (?P<v>\d{10})(?= [+-]\d{4}$)")
+_PARENT = late(r"(?m)^parent (?P<v>[0-9a-f]{40})$")
+
+
+def _object_names(text: str) -> Iterator[Token]:
+    """What of an object's or a pack's name follows from what it holds."""
+    for found in _OBJECT.finditer(f"/{text}"):
+        start, end = found.span(found.lastgroup or "v")
+        yield Token(start - 1, end - 1, text[start - 1 : end - 1].replace("/", ""), "commit")
+
+
+def _object(text: str) -> Iterator[Token]:
+    """When a commit or a tag was made, and which commits came before."""
+    yield from joined(matches(_PARENT, "commit"), _epochs_in(_MADE))(text)
+
+
 def _two_commits(one: Token, two: Token) -> Evidence | None:
     if one.form != "commit":
         return two_times(one, two)
@@ -354,6 +375,10 @@ _GIT_FIX: Final = "do not ship .git: .dockerignore, or rm -rf .git in the same R
 _GIT_WHY: Final = (
     "git keeps inode, device, ctime and mtime of each file in its index, and when each reference"
     " moved in its log."
+)
+_GIT_OBJECT_WHY: Final = (
+    "A commit has the time it was made in it. git names each object, and the directory that it lies"
+    " in, by a digest of what it holds."
 )
 _INDEX_A = '{"key":"k","time":1768039200123}'
 _INDEX_B = '{"key":"k","time":1773578096123}'
@@ -755,6 +780,61 @@ CAUSES: Final[tuple[Cause, ...]] = (
             r"|FETCH_HEAD|shallow)$"
         ),
         path="src/.git/logs/HEAD",
+        composes=False,
+    ),
+    field(
+        "git-metadata",
+        "What git keeps of times and of the file system",
+        ("bytes", "text"),
+        _object,
+        _two_commits,
+        _GIT_OBJECT_WHY,
+        _GIT_FIX,
+        ("author n <a@b> 1768039200 +0000", "author n <a@b> 1773578096 +0000"),
+        NearMiss(
+            "bytes",
+            "author n <a@b> 1768039200 +0000",
+            "author m <a@b> 1773578096 +0000",
+            path=f"src/.git/objects/11/{'1' * 38}",
+        ),
+        family="time",
+        paths=late(r"(?:^|/)\.git/objects/[0-9a-f]{2}/[0-9a-f]{38}$"),
+        path=f"src/.git/objects/11/{'1' * 38}",
+        composes=False,
+    ),
+    field(
+        "git-metadata",
+        "What git keeps of times and of the file system",
+        ("file.renamed",),
+        _object_names,
+        _two_commits,
+        _GIT_OBJECT_WHY,
+        _GIT_FIX,
+        (f"src/.git/objects/11/{'1' * 38}", f"src/.git/objects/22/{'2' * 38}"),
+        NearMiss(
+            "file.renamed",
+            f"src/.git/objects/11/{'1' * 38}",
+            f"lib/.git/objects/22/{'2' * 38}",
+            path=f"src/.git/objects/11/{'1' * 38}",
+        ),
+        family="time",
+        paths=late(r"(?:^|/)\.git/objects/"),
+        path=f"src/.git/objects/11/{'1' * 38}",
+        composes=False,
+    ),
+    field(
+        "git-metadata",
+        "What git keeps of times and of the file system",
+        ONE_SIDED,
+        matches(late(r"\A(?:directory)?\Z"), "directory of objects"),
+        any_or_none,
+        _GIT_OBJECT_WHY,
+        _GIT_FIX,
+        ("directory", ""),
+        NearMiss("file.only_in_a", "directory", "", path="src/.git/objects/112"),
+        family="time",
+        paths=late(r"(?:^|/)\.git/objects/[0-9a-f]{2}$"),
+        path="src/.git/objects/11",
         composes=False,
     ),
     field(

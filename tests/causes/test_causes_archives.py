@@ -133,6 +133,19 @@ def test_recipes(look: Verdict, pair: str, file: str, cause: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pair", "file", "all_of_them"),
+    [
+        # blocks of one size, with and without sizes in their headers, which the index adds up
+        ("xz-threads", "f.xz", {"compression-threads"}),
+        # pax records and the headers before them say one time twice
+        ("python-sdist", "pp-1.tar.gz", {"gzip-header-mtime", "tar-mtime"}),
+    ],
+)
+def test_nothing_else_is_named(look: Verdict, pair: str, file: str, all_of_them: set[str]) -> None:
+    assert causes(look(recipe(pair, file), file)) == all_of_them
+
+
+@pytest.mark.parametrize(
     ("pair", "cause"),
     [
         ("zip-zone", "zip-timezone"),

@@ -155,7 +155,19 @@ def test_one_commit_is_not_another_with_a_digit_changed(tmp_path: Path) -> None:
     assert not is_whole(looked(tmp_path, a, a.replace(found[1], near), "m"))
 
 
+@pytest.mark.parametrize("name", ["rev", "REVISION", ".git-sha", "app/commit_id.txt", "vcs-ref"])
+def test_a_file_that_is_nothing_but_a_commit(name: str) -> None:
+    a, b = ((PAIRS / "git-commit-date" / side / "rev").read_text() for side in "ab")
+    found = diagnose(Site("text", a, b, name))
+    assert found is not None
+    assert {(claim.cause, claim.needs) for claim in found.claims} == {("vcs-revision-stamp", "")}
+
+
 SITES = [
+    # a file of a digest, not of a commit
+    Site("text", f"{'ab12' * 10}\n", f"{'cd34' * 10}\n", path="app/sha1"),
+    Site("text", f"{'ab12' * 10}\n", f"{'cd34' * 10}\n", path="app/previous"),
+    Site("text", f"{'ab12' * 10}\nx\n", f"{'cd34' * 10}\ny\n", path="app/REVISION"),
     # a version string with a day is no macro where the version differs, too
     Site("elf.strings", "v1.2 Jan 10 2026 10:00:00", "v1.3 Mar 15 2026 12:34:56",
          where=(".rodata.str1.1",), head="\x7fELF\x02"),

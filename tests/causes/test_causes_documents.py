@@ -74,6 +74,7 @@ PAIRED = [
     ("flex-path/{}/p.c", "generated-source-line-directives"),
     ("cython-path/{}/m.c", "generated-source-line-directives"),
     ("ogg-serial/{}/o.ogg", "serial-numbers-in-media"),
+    ("sbom-cyclonedx/{}/sbom.json", "sbom-serial-and-timestamp"),
 ]
 
 

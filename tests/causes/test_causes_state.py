@@ -2,6 +2,7 @@
 nothing where one thing more has changed."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,34 @@ def test_a_log_may_have_another_name_in_its_place_only() -> None:
     assert not _causes("file.renamed", names[0], "usr/bin/x", names[0])
 
 
+def test_git_names_objects_by_what_they_hold() -> None:
+    one, two = (f"r/.git/objects/{name}" for name in (f"69/{'25' * 19}", f"32/{'5c' * 19}"))
+    assert _causes("file.renamed", one, two, one) == {"git-metadata"}
+    assert _causes("file.only_in_a", "directory", "", "r/.git/objects/69") == {"git-metadata"}
+    assert not _causes("file.only_in_a", "regular file, 9 bytes", "", "r/.git/objects/69")
+    pack = "r/.git/objects/pack/pack-{}.{}"
+    assert _causes("file.renamed", pack.format("1" * 40, "idx"), pack.format("2" * 40, "idx"), one)
+    assert not _causes("file.renamed", pack.format("1" * 40, "idx"), pack.format("2" * 40, "x"))
+
+
+def test_a_commit_says_when_it_was_made(tmp_path: Path) -> None:
+    """What git hashes (git-commit-tree): only the time may be another one."""
+    made = b"tree %s\nauthor n <a@b> %d +0000\ncommitter n <a@b> %d +0000\n\n%s\n"
+    path = f"r/.git/objects/69/{'25' * 19}"
+    tree = b"ab12" * 10
+    first, later = 1768039200, 1773578096
+
+    def against(other: bytes) -> Node:
+        a, b = (zlib.compress(each, 1) for each in (made % (tree, first, first, b"i"), other))
+        return _looked(tmp_path, a, b, path)
+
+    assert _explained(against(made % (tree, later, later, b"i"))) == {"git-metadata"}
+    assert _explained(against(made % (tree, 9, 9, b"i"))) == set()
+    # another tree stands only where the images hold what has these digests
+    found = differences(against(made % (tree[::-1], later, later, b"i")))
+    assert any(claim.needs == "digest" for one in found for claim in one.claims)
+
+
 @pytest.mark.parametrize(
     ("kind", "a", "b", "path"),
     [
@@ -215,6 +244,7 @@ def test_a_log_may_have_another_name_in_its_place_only() -> None:
         ("git_index.oid", "a" * 40, "b" * 40, "src/.git/index"),
         ("text", "ref: refs/heads/main\n", "ref: refs/heads/evil\n", "src/.git/HEAD"),
         ("text", f"{'0' * 40}\n", f"{'12' * 20}\n", "src/.git/refs/heads/main"),
+        ("bytes", f"tree {'1' * 40}", f"tree {'2' * 40}", f"src/.git/objects/11/{'1' * 38}"),
         ("text", ".deps=20260110.100000\n", ".evil=20260315.123456\n", "etc/apk/world"),
         ("json.value", '"../../d1/dep"', '"../../../d1/dep"', "x/.package-lock.json"),
         ("bytes", "X\0e\0\0\0\0\0\n\0e\0\0\0\0\0\x01", "Y", "x.fmt"),

@@ -4,6 +4,7 @@ Source: The .xz File Format 1.1.0: 2.1 (stream header, footer, padding), 3 (bloc
 5.3 (filters).
 """
 
+import hashlib
 import zlib
 from collections.abc import Iterator
 from functools import partial
@@ -164,12 +165,27 @@ def _facts(blob: Blob, stream: Stream) -> Iterator[Fact]:
     index = blob.part(stream.index_at, size)
     yield Fact(
         "xz.index",
-        f"{len(stream.blocks)} blocks, {digest_of(index)}",
+        f"{_without_headers(blob, stream)}, whole {digest_of(index)}",
         (stream.index_at, size),
         derived=True,
     )
     footer = stream.end - FOOTER
     yield Fact("xz.footer", blob.read(footer, FOOTER).hex(), (footer, FOOTER), derived=True)
+
+
+def _without_headers(blob: Blob, stream: Stream) -> str:
+    """4.3: how many blocks the index has, and their sizes less those of the blocks' headers."""
+    size = stream.end - FOOTER - stream.index_at
+    index = blob.part(stream.index_at, size).read()
+    _, at = _number(index, 1)
+    sizes = []
+    for start, unpadded in stream.blocks:
+        _, at = _number(index, at)
+        content, at = _number(index, at)
+        header = (blob.part(start, 1).read()[0] + 1) * 4
+        sizes.append(f"{unpadded - header} {content}")
+    said = hashlib.sha256("\n".join(sizes).encode()).hexdigest()
+    return f"{len(sizes)} blocks, less headers sha256:{said}"
 
 
 def _block(blob: Blob, block: Span, check: int) -> Iterator[Fact]:
