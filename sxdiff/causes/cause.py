@@ -127,6 +127,9 @@ class Cause:
     """What the whole image must confirm before it stands: "digest" (of a file of each side)."""
     whole: bool = field(default=False)
     """Whether a file that one side lacks may be its doing too (a log, a cache)."""
+    entire: bool = False
+    """Whether it stands only where all that differs in its program is explained: what else has
+    changed may have brought this about."""
     composes: bool = True
     """Whether it may explain a place together with other causes."""
 

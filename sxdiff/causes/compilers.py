@@ -861,6 +861,7 @@ _REST: Final = (
         references=(_ORDER,),
         example=NearMiss("elf.code.order", "f1\nf2\nf3", "f3\nf2\nf1", head=_ELF_HEAD),
         near_miss=NearMiss("elf.code.order", "f1\nf2\nf3", "f3\nf2\nf4", head=_ELF_HEAD),
+        entire=True,
         composes=False,
     ),
     Cause(

@@ -204,6 +204,8 @@ def _proof(cause: Cause) -> str:
         told.append("The text, or how the file begins, says what wrote it.")
     if cause.bound:
         told.append("One value of one side goes with one of the other, over the whole image.")
+    if cause.entire:
+        told.append("All else that differs in the program is explained.")
     if cause.lookup:
         told.append("Both values are digests or sizes of a file that differs, each of its side.")
     return " ".join(told)

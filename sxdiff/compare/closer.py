@@ -14,7 +14,7 @@ from typing import Protocol
 from sxdiff.compare import digests, lines, listing, ranges, redact, telling
 from sxdiff.compare.consequences import Consequences
 from sxdiff.compare.describe import describe
-from sxdiff.compare.explain import Explainer
+from sxdiff.compare.explain import Explainer, standing
 from sxdiff.compare.normal import Ledger, follows_places
 from sxdiff.compare.pair import Pairing, Part, emptied, pair
 from sxdiff.compare.places import Places
@@ -171,6 +171,8 @@ class _Closer:
             if _has_claims(node):
                 node = replace(node, producer=producer_of(a))
             whole = dropped == self._tally.more and is_explained(node)
+            if not whole and node.format in _PROGRAMS:
+                node = standing(node)
             return replace(node, verified=True) if whole and self._ledger.equal(a, b) else node
         finally:
             if depth:

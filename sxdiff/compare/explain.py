@@ -1,13 +1,14 @@
 """Claims for the differences of one pair of streams: which causes make each place equal."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from sxdiff.causes.catalogue import cause as cause_of
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import LONGEST, diagnose, suspect
 from sxdiff.compare.normal import Ledger
 from sxdiff.formats.producer import producer_of
-from sxdiff.model import Blob, Difference, Route, Value
+from sxdiff.model import Blob, Claim, Difference, Node, Route, Value
 
 HEAD = 2048
 """Bytes of a stream's start in which what wrote it may say its name; what a program says of its
@@ -105,6 +106,30 @@ class Explainer:
         if value.value is None or (value.digest is not None and not _is_proved(found.kind)):
             return None
         return value.value if isinstance(value.value, str) else str(value.value)
+
+
+def standing(node: Node) -> Node:
+    """A program of which not all is explained, without the claims that stand only where it is;
+    without any where it is for another machine: then it is another program."""
+    other = any(found.kind == "elf.header.e_machine" for found in node.differences)
+    return _without(node, lambda claim: other or _is_entire(claim.cause))
+
+
+def _is_entire(name: str) -> bool:
+    known = cause_of(name)
+    return known is not None and known.entire
+
+
+def _without(node: Node, falls: Callable[[Claim], bool]) -> Node:
+    """A node in which claims are no more than what the difference looks like."""
+    differences = tuple(
+        replace(found, claims=(), suspect=found.claims[0].cause)
+        if any(map(falls, found.claims))
+        else found
+        for found in node.differences
+    )
+    nodes = tuple(_without(each, falls) for each in node.nodes)
+    return replace(node, differences=differences, nodes=nodes)
 
 
 def _is_short(kind: str, value: Value) -> bool:

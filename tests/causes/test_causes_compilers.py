@@ -137,6 +137,20 @@ def test_one_change_more_stays(
     assert not is_whole(node)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "name", "cause"),
+    [("elf-linker", "m", "link-order"), ("cross-architecture", "m.o", "toolchain-version")],
+)
+def test_another_program_is_no_order_and_no_version(
+    tmp_path: Path, recipe: str, name: str, cause: str
+) -> None:
+    """Another linker, another machine: tables in another order and another compiler's name are
+    parts of what is another program."""
+    node = looked(tmp_path, *stored(recipe, name), name)
+    assert cause not in causes(node)
+    assert cause in {one.suspect for one in differences(node)}
+
+
 @pytest.mark.parametrize("recipe", ["elf-file-macro", "elf-debug-path", "elf-debug-path-difflen"])
 def test_another_instruction_stays(tmp_path: Path, recipe: str) -> None:
     a, b = stored(recipe, "m")
