@@ -146,7 +146,8 @@ def test_another_program_is_no_order_and_no_version(
 ) -> None:
     """Another linker, another machine: tables in another order and another compiler's name are
     parts of what is another program."""
-    node = looked(tmp_path, *stored(recipe, name), name)
+    a, b = stored(recipe, name)
+    node = looked(tmp_path, a, b, name)
     assert cause not in causes(node)
     assert cause in {one.suspect for one in differences(node)}
 
