@@ -623,6 +623,8 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("pickle-float-time", "the time of something else", edited(sub(b"built", b"limit"))),
     ("sphinx-doctree-pickle", "another text", edited(sub(b"epub_version", b"epub_Version"))),
     ("java-serialized-date", "another class", edited(sub(b"java.util.Date", b"java.util.Dath"))),
+    ("java-serialized-date", "another version of the class", edited(sub(b"hj\x81", b"hj\x82"))),
+    ("java-serialized-date", "one more object", edited(lambda data: data + b"p")),
     # accounts and logs
     ("shadow-lastchg", "an account without a password", edited(sub("app:!:", "app::"), "shadow")),
     ("shadow-lastchg", "an account of root", edited(pattern(rb"app:x:\d+", rb"app:x:0"), "passwd")),

@@ -147,13 +147,6 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         "set STRIP_FROM_PATH to the source's directory, and compare again",
     ),
     Suspicion(
-        "timestamp-binary-epoch",
-        "Bytes that may be a time",
-        ("file.content", "untold"),
-        lambda site: site.format == "java_serialized",
-        "build twice with the same SOURCE_DATE_EPOCH or clock: a time is the same again",
-    ),
-    Suspicion(
         "generator-version-banner",
         "Another version of the generator",
         ("text", "xml"),

@@ -31,7 +31,7 @@ TEXTS: Final = (
     "jpeg.comment", "gif.comment", "tiff.tag", "ogg.comment", "riff.*", "pdf.entry", "pdf.value",
     "pdf.between", "pdf.header", "font.name", "gettext_mo.field", "vmlinuz.version_text",
     "zip.comment",
-    "gzip.comment", "numpy.header", "pickle.opcodes",
+    "gzip.comment", "numpy.header", "pickle.opcodes", "java_serialized.contents",
     "hdf5.*", "rpm.description", "rpm.summary", "modinfo.*",
 )  # fmt: skip
 """Kinds that hold text of any sort. A size, a serial number or a certificate's validity is none:
@@ -64,6 +64,15 @@ def _two_zones(one: Token, two: Token) -> Evidence | None:
 _NUMBER = late(r"(?:BINFLOAT|FLOAT|BININT|INT|LONG1) \d[\d.]+")
 _NAMED_LAST = late(rf"{NAMED.pattern}[^/]*\Z|\Aall_docs/[^/]*\Z")
 """Keys of what was made at a time. Sphinx keeps when it read each document in `all_docs`."""
+
+
+_JAVA = late(r"(?:java\.util\.Date|java\.time\.Instant|long|int|double) (?:\S+ )?= \d[\d.E]+")
+
+
+def _number_of_java(text: str) -> Iterator[Token]:
+    """A date, or a field, of a serialized Java object: strong where its name says so."""
+    if _JAVA.fullmatch(text):
+        yield from epoch_numbers(text)
 
 
 def _number_of_opcode(text: str) -> Iterator[Token]:
@@ -200,6 +209,32 @@ CAUSES: Final = (
         ),
         near_miss=NearMiss(
             "pickle.opcodes", "BINFLOAT 1768039200.0", "BINFLOAT 1773578096.0", symbol="built/limit"
+        ),
+    ),
+    Cause(
+        id="timestamp-binary-epoch",
+        title="Times in fields of a format",
+        family="time",
+        kinds=("java_serialized.contents",),
+        tokens=_number_of_java,
+        judge=two_times,
+        why="The build kept the time of day in an object.",
+        fixes=(
+            Fix(
+                "use SOURCE_DATE_EPOCH instead of new Date(), Instant.now() or"
+                " System.currentTimeMillis(), or leave the time out (a transient field)"
+            ),
+        ),
+        references=("https://reproducible-builds.org/docs/timestamps/",),
+        example=NearMiss(
+            "java_serialized.contents",
+            "java.util.Date = 1768039200000",
+            "java.util.Date = 1773578096000",
+        ),
+        near_miss=NearMiss(
+            "java_serialized.contents",
+            "java.util.Date expires = 1768039200000",
+            "java.util.Date expires = 1773578096000",
         ),
     ),
     Cause(

@@ -44,6 +44,7 @@ from sxdiff.formats.data.gvariant import Gvariant
 from sxdiff.formats.data.hdf5 import Hdf5
 from sxdiff.formats.data.hwdb import Hwdb
 from sxdiff.formats.data.icon_theme_cache import IconThemeCache
+from sxdiff.formats.data.java_serialized import JavaSerialized
 from sxdiff.formats.data.journal_catalog import JournalCatalog
 from sxdiff.formats.data.kmod_index import KmodIndex
 from sxdiff.formats.data.ld_so_cache import LdSoCache
@@ -151,6 +152,7 @@ FORMATS: tuple[Format, ...] = (
     Hdf5(),
     Hwdb(),
     IconThemeCache(),
+    JavaSerialized(),
     JournalCatalog(),
     KmodIndex(),
     LdSoCache(),

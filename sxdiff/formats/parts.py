@@ -2,13 +2,25 @@
 of its stream, so that checksums and offsets beside it are told as its consequences.
 """
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
 from sxdiff.formats.digest import digest_of
 from sxdiff.formats.record import Record
-from sxdiff.model import Blob, Fact, FormatError, Inside, LimitError, Listing, Member, Row, Span
+from sxdiff.model import (
+    Blob,
+    Fact,
+    FormatError,
+    Inside,
+    LimitError,
+    Listing,
+    Member,
+    Row,
+    Span,
+    text_of,
+)
 
 T = TypeVar("T")
 Parts = Iterable[Fact | Member]
@@ -69,6 +81,19 @@ def lines_part(kind: str, name: str, lines: Callable[[], Iterable[str]]) -> Memb
 def line_text(data: bytes) -> str:
     """Bytes in a line: `lines_part` writes them as they are."""
     return data.decode("utf-8", "surrogateescape")
+
+
+def in_one_line(raw: bytes) -> str:
+    """Bytes as report text without a line feed."""
+    return text_of(raw).replace("\n", "\\x0a")
+
+
+def number_text(code: str, raw: bytes) -> str:
+    """A number of struct's `code`; its bytes as hex digits where other bytes read the same."""
+    number = struct.unpack(code, raw)[0]
+    if isinstance(number, float) and struct.pack(code, number) != raw:
+        return f"0x{raw.hex()}"
+    return repr(number)
 
 
 def _lines(lines: Callable[[], Iterable[str]]) -> Iterator[bytes]:

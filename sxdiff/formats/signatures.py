@@ -20,7 +20,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (1024, b"\x10\x20\xf5\xf2", "f2fs"),
     (512, b"LABELONE", "lvm2"),
     (512, b"EFI PART", "gpt"),
-    (0, b"\xac\xed\x00\x05", "java_serialized"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole2"),
     (0, b"AT&TFORM", "djvu"),
     (0, b"Rar!\x1a\x07", "rar"),

@@ -17,8 +17,8 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
 
-from sxdiff.formats.parts import Names, whole
-from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Listing, Member, Row, text_of
+from sxdiff.formats.parts import Names, in_one_line, number_text, whole
+from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Listing, Member, Row
 
 MOST = 64 << 20
 MOST_OPCODES = 250_000
@@ -451,21 +451,12 @@ def _argument(op: _Op, raw: bytes) -> str:
     name, argument = op.known.name, op.known.argument
     if len(raw) > LONGEST:
         return f"{len(raw)} bytes sha256:{sha256(raw).hexdigest()}"
-    if name == "BINFLOAT":
-        number = struct.unpack(argument, raw)[0]
-        exact = struct.pack(argument, float(repr(number))) == raw
-        return repr(number) if exact else raw.hex()
     if name in LONGS:
         number = int.from_bytes(raw, "little", signed=True)
         size = number.bit_length() // 8 + 1 if number else 0
         return str(number) if len(raw) == size <= 16 else f"0x{raw.hex()}"
     if argument in SIZES:
-        return f"'{_line(raw)}'"
+        return f"'{in_one_line(raw)}'"
     if argument.startswith("line"):
-        return _line(raw.removesuffix(b"\n"))
-    return str(struct.unpack(argument, raw)[0])
-
-
-def _line(raw: bytes) -> str:
-    """Bytes as report text in one line."""
-    return text_of(raw).replace("\n", "\\x0a")
+        return in_one_line(raw.removesuffix(b"\n"))
+    return number_text(argument, raw)
