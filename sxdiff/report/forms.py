@@ -45,6 +45,18 @@ def _html(report: Report, _: Manner) -> Iterator[str]:
     return html.chunks(report)
 
 
+def _markdown(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import markdown
+
+    return markdown.chunks(report)
+
+
+def _summary(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import markdown
+
+    return markdown.summary(report)
+
+
 def _text(report: Report, manner: Manner) -> Iterator[str]:
     from sxdiff.report import text
 
@@ -54,6 +66,8 @@ def _text(report: Report, manner: Manner) -> Iterator[str]:
 FORMS: Final = (
     Form("json", "Write the report as JSON.", _json),
     Form("html", "Write it as one HTML page.", _html),
+    Form("markdown", "Write it as Markdown, for a bug report.", _markdown),
+    Form("summary", "Write it as Markdown, for a step's summary in CI.", _summary),
     Form("text", "Write it as text [-, standard output].", _text),
 )
 """In the order in which help lists them."""

@@ -267,7 +267,7 @@ class _View:
 
     def _sides(self, difference: JsonObject, indent: str, brief: bool) -> Iterator[str]:
         """Both values, one above the other, or the text diff."""
-        changes = _changes(difference["diff"] or "")
+        changes = words.changes(difference)
         if difference["diff"] and not brief:
             for line in difference["diff"].splitlines():
                 style = _STYLES.get(line[:1], _DIM)
@@ -334,21 +334,6 @@ class _View:
 
 _ALONE = ("only_in_a", "only_in_b")
 _STYLES = {"-": _RED, "+": _GREEN, "@": _BOLD}
-
-
-def _changes(diff: str) -> tuple[str, str] | None:
-    """The first line that went and the first that came, of a unified diff."""
-    went = came = None
-    for line in diff.splitlines():
-        if went is None and line.startswith("-") and not line.startswith("--- "):
-            went = line[1:]
-        elif came is None and line.startswith("+") and not line.startswith("+++ "):
-            came = line[1:]
-        if went is not None and came is not None:
-            break
-    if went == came:  # a line that moved: the values say more
-        return None
-    return ("(absent)" if went is None else went, "(absent)" if came is None else came)
 
 
 def _short(digest: str | None) -> str:

@@ -156,6 +156,41 @@ def side(difference: JsonObject, name: str) -> str:
     return f"{shown} ({date})" if date else str(shown)
 
 
+def changes(difference: JsonObject) -> tuple[str, str] | None:
+    """The first line that went and the first that came, where there is a unified diff."""
+    went = came = None
+    for line in (difference["diff"] or "").splitlines():
+        if went is None and line.startswith("-") and not line.startswith("--- "):
+            went = line[1:]
+        elif came is None and line.startswith("+") and not line.startswith("+++ "):
+            came = line[1:]
+        if went is not None and came is not None:
+            break
+    if went == came:  # a line that moved: the values say more
+        return None
+    return ("(absent)" if went is None else went, "(absent)" if came is None else came)
+
+
+def both(difference: JsonObject, most: int) -> tuple[str, str]:
+    """Both sides in a line each, of at most so many characters: cut to where they part."""
+    a, b = changes(difference) or (side(difference, "a"), side(difference, "b"))
+    start = 0
+    if max(len(a), len(b)) > most:
+        start = max(0, common(a, b) - most // 3)
+    if start:
+        a, b = f"…{a[start:]}", f"…{b[start:]}"
+    a, b = (one if len(one) <= most else f"{one[: most - 1]}…" for one in (a, b))
+    return a, b
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters; of a longer text both ends, for of a path the end says most."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) * 2 // 3
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
+
+
 def date_of(kind: str, value: str | int) -> str | None:
     """The UTC date of a value that its kind says is a time in seconds since 1970."""
     seconds = _SECONDS.fullmatch(str(value)) if _TIME.search(kind) else None
