@@ -745,6 +745,27 @@ CAUSES: Final[tuple[Cause, ...]] = (
             where=("archive", "manifest.json", "/0/Config"),
         ),
     ),
+    Cause(
+        id="oci-layer-boundary",
+        title="The same files in other layers",
+        family="toolchain",
+        kinds=("layer.boundary",),
+        tokens=_all_of(r"\d{1,4}"),
+        judge=any_two,
+        why="One build put into one layer what the other put into several. Every file and every"
+        " header is the same, and no layer hides anything.",
+        fixes=(
+            Fix("buildah build --layers=false, or --layers on both sides", _BUILDAH),
+            Fix(
+                "the same instructions in the same steps, and the same options on both sides"
+                " (buildah --layers, --squash; COPY --link; kaniko --single-snapshot)"
+            ),
+        ),
+        references=(f"{_SPEC}layer.md", f"{_SPEC}config.md"),
+        example=NearMiss("layer.boundary", "3", "2", where=("linux/amd64", "layers")),
+        near_miss=NearMiss("layer.count", "3", "2", where=("linux/amd64", "layers")),
+        composes=False,
+    ),
     _ATTESTED,
     replace(
         _ATTESTED,

@@ -5,7 +5,7 @@ The merged tree is an SQLite file too: one row a path, with the layer and member
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -176,6 +176,26 @@ class Root:
             "SELECT layer FROM root WHERE path = ?", (path,)
         ).fetchone()
         return found is not None and found[0] == layer
+
+    def shows_all(self, layers: Sequence[Members], which: Iterable[int]) -> bool:
+        """Is there nothing in these of the `layers` but what the merged tree shows: no whiteout,
+        no file below another, no padding and no global header that says something?
+
+        A directory may stand in several layers, with one header.
+        """
+        for number in which:
+            for row in layers[number].rows():
+                if row.residue or row.globals or row.occurrence or is_whiteout(row.path):
+                    return False
+                found = self._connection.execute(
+                    "SELECT layer, ordinal FROM root WHERE path = ?", (row.path,)
+                ).fetchone()
+                if found is None:
+                    return False
+                shown = layers[found[0]].row(found[1])
+                if shown.head != row.head or (found[0] != number and row.type != tar.DIRECTORY):
+                    return False
+        return True
 
     def implies(self, directory: bytes) -> bool:
         """Must `directory` be there, whether a member says so or not, for what lies in it?"""

@@ -32,6 +32,8 @@ _NO_YEAR = re.compile(r"\d\d-\d\d ")
 
 def explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
     """A difference that was told without looking into a file, with the causes that explain it."""
+    if found.claims:
+        return found
     if found.kind == "tar.mtime" and path is not None and (claim := _two_mtimes(found, path)):
         return replace(found, claims=(claim,))
     a, b = _said(found.a), _said(found.b)

@@ -1,7 +1,10 @@
 """One platform of both sides: its documents, its layers, its files, and how far they are equal."""
 
+import json
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sxdiff.compare.digests import written
@@ -11,6 +14,7 @@ from sxdiff.compare.rootfs import Root, RootRow, rung, shape
 from sxdiff.formats.tar import HARD_LINK
 from sxdiff.image.graph import Document, Layer, PlatformImage
 from sxdiff.model import (
+    Claim,
     Difference,
     FormatError,
     Problem,
@@ -23,6 +27,8 @@ from sxdiff.work.members import Context, MemberComparison
 from sxdiff.work.packing import compression_said, end_difference, packed_differences, same_family
 from sxdiff.work.tasks import blob_to_json
 
+_STEP = re.compile(r"/history/\d+")
+_OF_STEP = {"created", "created_by", "author", "comment"}
 ROOT = "root file system"
 """The step of a route below which the merged trees are compared, where layers do not pair."""
 
@@ -80,6 +86,8 @@ class PlatformComparison:
         self._a = a
         self._b = b
         self._subjects = subjects
+        self._recut = False
+        """Whether both have the same members in other layers, and nothing else in them."""
 
     def compare(self) -> str:
         """Tell every difference; the rung at which the two are equal."""
@@ -91,8 +99,8 @@ class PlatformComparison:
             return self._absent()
         if a.artifact or b.artifact:
             return self._artifact()
-        self._documents()
         verdict = self._layers()
+        self._documents()
         if a.config and b.config and a.config.digest == b.config.digest and verdict == "rootfs":
             return "config"
         return verdict
@@ -238,7 +246,8 @@ class PlatformComparison:
         for found in document_differences(
             role, a.raw, b.raw, self._context.limits, derived=derived
         ):
-            self._context.builder.add((*self._route, role), role, found, None, True)
+            told = self._step_of_layer(found) if self._recut and role == "config" else found
+            self._context.builder.add((*self._route, role), role, told, None, True)
 
     def _layers(self) -> str:
         a, b = self._a, self._b
@@ -283,7 +292,58 @@ class PlatformComparison:
 
     def _tell_layering(self) -> None:
         counts = (Value(len(self._a.layers)), Value(len(self._b.layers)))
-        self._tell(("layers",), Difference("layer.count", *counts, bytes=1))
+        kind = "layer.boundary" if self._recut else "layer.count"
+        self._tell(("layers",), Difference(kind, *counts, bytes=1))
+
+    @staticmethod
+    def _is_recut(
+        roots: tuple[Root, Root],
+        a: list[ReadLayer],
+        a_members: list[Members],
+        b: list[ReadLayer],
+        b_members: list[Members],
+    ) -> bool:
+        """Are both trees the same in every byte, and is there nothing else in the layers that only
+        one side has?"""
+        if next(roots[0].differing(roots[1]), None) is not None:
+            return False
+        known = {read.diff_id for read in a} & {read.diff_id for read in b}
+        for root, layers, members in ((roots[0], a, a_members), (roots[1], b, b_members)):
+            own = [number for number, read in enumerate(layers) if read.diff_id not in known]
+            if any(
+                layers[number].is_directory
+                or not layers[number].scanned["end_told"].endswith("zero bytes")
+                for number in own
+            ):
+                return False
+            if not root.shows_all(members, own):
+                return False
+        return True
+
+    def _step_of_layer(self, found: Difference) -> Difference:
+        """A step of the history that one side has more, as it has a layer more (OCI image-spec,
+        config: one entry for each layer, but those with `empty_layer`)."""
+        one, two = (str(value.value) if value else "" for value in (found.a, found.b))
+        if not _STEP.fullmatch("/".join(found.where)) or (one and two):
+            return found
+        try:
+            entry = json.loads(one or two)
+        except ValueError:
+            return found  # an excerpt of a long one
+        if not isinstance(entry, dict) or not entry.keys() <= _OF_STEP or not self._one_each():
+            return found
+        said = [f"step {text}"[:80] if text else "(none)" for text in (one, two)]
+        return replace(found, claims=(Claim("oci-layer-boundary", said[0], said[1]),))
+
+    def _one_each(self) -> bool:
+        """Has each side's history a step for each of its layers?"""
+        for image in (self._a, self._b):
+            history = image.config.value.get("history") if image.config else None
+            steps = history if isinstance(history, list) else []
+            made = [one for one in steps if isinstance(one, dict) and not one.get("empty_layer")]
+            if len(made) != len(image.layers):
+                return False
+        return True
 
     def _trees(
         self, pairs: list[tuple[int, int]] | None, a: list[ReadLayer], b: list[ReadLayer]
@@ -297,6 +357,7 @@ class PlatformComparison:
             a_members = [opened[read.scanned["index"]] for read in a]
             b_members = [opened[read.scanned["index"]] for read in b]
             if pairs is None:
+                self._recut = self._is_recut(roots, a, a_members, b, b_members)
                 self._tell_layering()
                 self._root_pair(roots, a, a_members, b, b_members)
                 self._context.counts.compared += merged[0]["paths"]

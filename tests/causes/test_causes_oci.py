@@ -19,7 +19,7 @@ from fixtures.images import (
 )
 from fixtures.packing import gzip, zstd
 from fixtures.recipes.base import root
-from fixtures.tar import tar
+from fixtures.tar import directory, file, tar
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose
 from sxdiff.model import Difference, Value
@@ -52,6 +52,9 @@ ID = "p9avtuit87a24efiy4qncgy27", "x1sk7cy25wbyjh4hbfhyqtvmh"
 )
 def test_images_by_real_builders(name: str, expected: set[str]) -> None:
     assert causes(roots_of(*(str(PAIRS / name / f"{side}.tar") for side in "ab"))) == expected
+
+
+SETTINGS = {"Env": ["PATH=/bin"], "Labels": {"x": "1"}, "WorkingDir": "/"}
 
 
 def plain(**parts: Any) -> Item:
@@ -204,6 +207,31 @@ def test_what_hides_in_the_packing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["layer.gzip.extra", "layer.gzip.comment", "layer.zstd.skippable"])
 def test_fields_that_may_hold_anything(kind: str) -> None:
     assert diagnose(Site(kind, "00", "01", where=("linux/amd64", "layer 1"))) is None
+
+
+def test_keys_in_another_order(tmp_path: Path) -> None:
+    a, b = ({"config": dict(some)} for some in (SETTINGS.items(), reversed(SETTINGS.items())))
+    told = compared(tmp_path, plain(config=a), plain(config=b))
+    assert causes(told) == {"json-key-order"}
+    b["config"]["User"] = "1"
+    assert "" in causes(compared(tmp_path, plain(config=a), plain(config=b)))
+
+
+def test_the_same_files_in_other_layers(tmp_path: Path) -> None:
+    base, rest = layer(tar([directory("a"), file("a/b", b"1")])), [file("c", b"2"), file("d", b"3")]
+    one = image([base, layer(tar(rest))])
+    # a directory again, as it was
+    two = image([base, layer(tar([directory("a"), *rest[:1]])), layer(tar(rest[1:]))])
+    assert causes(compared(tmp_path, one, two)) == {"oci-layer-boundary"}
+    hidden = (
+        ([file("c", b"2"), file("d", b"secret")], rest[1:]),  # below the last one
+        ([file("c", b"2"), file("e", b"secret")], [file(".wh.e", b""), *rest[1:]]),
+        ([directory("a").but(mode=0o700), *rest[:1]], [directory("a"), *rest[1:]]),
+    )
+    for under, above in hidden:
+        other = image([base, layer(tar(under)), layer(tar(above))])
+        assert "" in causes(compared(tmp_path, one, other))
+        assert "" in causes(compared(tmp_path, other, one))
 
 
 def test_docker_and_oci(tmp_path: Path) -> None:
