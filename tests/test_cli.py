@@ -58,7 +58,11 @@ class Run:
                 builder.add(where, "tar", Difference("k", Value(1), Value(2)), where[2], True)
             yield builder.finish(
                 options={"require": options.require},
-                inputs=[],
+                inputs=[
+                    {"side": side, "name": side, "form": "oci-archive", "compression": None}
+                    | {"size": 1, "sha256": None, "digest": None}
+                    for side in "ab"
+                ],
                 equal_at="manifest" if self.met else "nothing",
                 met=self.met,
                 platforms=[],

@@ -24,6 +24,7 @@ from sxdiff.report.findings import (
     finding_of,
     is_readable,
 )
+from sxdiff.report.images import Images, count_images
 from sxdiff.report.keys import key_of, route_of, storable
 from sxdiff.wire import JsonObject, difference_to_json
 
@@ -99,15 +100,6 @@ class Report:
         self.header = header
         self.differences = differences
         self.examples = examples
-
-    @classmethod
-    def from_json(cls, document: JsonObject) -> "Report":
-        """The report that a JSON document holds: all views follow from it alone."""
-        header = {key: value for key, value in document.items() if key != "differences"}
-        named = {kind["example"] for finding in header["findings"] for kind in finding["kinds"]}
-        differences: list[JsonObject] = document["differences"]
-        examples = {one["id"]: one for one in differences if one["id"] in named}
-        return cls(header, differences.__iter__, examples)
 
 
 class ReportBuilder:
@@ -275,8 +267,9 @@ class ReportBuilder:
         for one in platforms:
             image = () if one["image"] is None else (one["image"],)
             names[(*image, one["platform"])] = one["platform"]
+        images = Images(platforms)
         with self._disk():
-            tallies, summary = self._rank(names)
+            tallies, summary = self._rank(names, images)
             summary["counterfactual"] = self._would_be(equal_at, inputs)
             (problems,) = self._database.execute("SELECT count(*) FROM problem").fetchone()
             self._database.execute("COMMIT")
@@ -294,6 +287,10 @@ class ReportBuilder:
                 key=lambda item: (item[0] != UNEXPLAINED, -item[1].files, item[0]),
             )
         ]
+        told: JsonObject = {}
+        if images.several:
+            told["images"] = images.entries(options.get("require"), met)
+            count_images(findings, told["images"])
         header = {
             "schema": "sxdiff-report/1",
             "tool": {"name": "sxdiff", "version": __version__},
@@ -302,6 +299,7 @@ class ReportBuilder:
             "equal_at": equal_at,
             "met": met,
             "platforms": platforms,
+            **told,
             "summary": {"files": files, **summary},
             "findings": findings,
             "accepted": [],
@@ -393,7 +391,9 @@ class ReportBuilder:
         weakest = min(weakest, RUNGS.index(equal_at))
         return {"equal_at": RUNGS[weakest], "verified": not self._unverified}
 
-    def _rank(self, platforms: dict[Route, str]) -> tuple[dict[str, Tally], JsonObject]:
+    def _rank(
+        self, platforms: dict[Route, str], images: Images
+    ) -> tuple[dict[str, Tally], JsonObject]:
         """Goes once through all differences in their order: ranks roots, counts causes.
 
         `platforms` has the name of each by its route.
@@ -427,6 +427,7 @@ class ReportBuilder:
             stored = json.loads(body)
             causes = _causes(stored) if explained else [UNEXPLAINED]
             followed.update(causes)
+            images.add(where, kind, causes)
             if explained:
                 explained_count += 1
                 bytes_explained += size

@@ -217,7 +217,7 @@ class _Seen:
         number = len(finding["differences"])
         accepted = self.accepted.get(finding["cause"], 0)
         told = f", {'all' if accepted == number else f'{accepted:,}'} accepted" if accepted else ""
-        return words.places(number, words.files(finding)) + told
+        return words.places(number, finding["files"]) + told
 
 
 def _title(finding: JsonObject) -> str:

@@ -163,7 +163,7 @@ class _View:
 
     def _suspects(self, finding: JsonObject) -> Iterator[str]:
         """What unexplained differences look like, and what would show it."""
-        suspects = finding.get("suspects", [])
+        suspects = finding["suspects"]
         for one in suspects if self._verbose else suspects[:_SUSPECTS_TOLD]:
             some = "1 looks" if one["differences"] == 1 else f"{one['differences']:,} look"
             line = escape(f"  {some} like {one['cause']}; to see: {one['proof']}")
@@ -176,13 +176,13 @@ class _View:
         lines.append(varied if self._verbose else self._cut(varied, end=True))
         if not brief:
             example = self._report.examples[finding["kinds"][0]["example"]]
-            vanish = finding.get("consequences")
+            vanish = finding["consequences"]
             more = f"; {words.count(vanish, 'consequence')} with it" if vanish else ""
             place = escape(words.place(example, self._header))
             room = self._width - len("  in ") - len(more)
             lines.append(f"  in {place if self._verbose else _cut_middle(place, room)}{more}")
         if self._verbose:
-            lines += self._wrapped("  why: ", finding.get("why", ""), None)
+            lines += self._wrapped("  why: ", finding["why"], None)
         most = None if self._verbose else 1 if brief else _FIX_LINES
         lines += self._wrapped("  fix: ", finding["fix"], most)
         if self._verbose:
@@ -193,7 +193,7 @@ class _View:
         """A title, the id that `sxdiff explain` knows, and how often; the title gives way."""
         name = escape(finding["cause"])
         title = escape(finding["title"])
-        number, files = len(finding["differences"]), words.files(finding)
+        number, files = len(finding["differences"]), finding["files"]
         counted = f" × {number:,}" if number > 1 else ""  # noqa: RUF001 - the sign for times
         counted += f" in {files:,} files" if files > 1 else ""
         id_ = f" [{name}]"
@@ -246,7 +246,7 @@ class _View:
         example = self._report.examples[kind["example"]]
         plain = f"{kind['kind']} "
         painted = f"{self._paint(escape(kind['kind']), _BOLD)} "
-        alike = example.get("count", 1)
+        alike = example["count"]
         if kind["differences"] == 1 < alike:
             plain, painted = f"{plain}× {alike:,} ", f"{painted}× {alike:,} "  # noqa: RUF001 - the sign for times
         if kind["differences"] > 1:
@@ -317,7 +317,7 @@ class _View:
     def _hint(self) -> Iterator[str]:
         if self._header["summary"]["differences"]["total"]:
             yield ""
-            named = any(one["confirmed"] or one.get("suspects") for one in self._header["findings"])
+            named = any(one["confirmed"] or one["suspects"] for one in self._header["findings"])
             hint = _HINT_NAMED if named else _HINT
             yield self._paint(hint, _DIM)
 

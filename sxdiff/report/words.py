@@ -61,13 +61,9 @@ def meaning(header: JsonObject) -> str:
 
 def counterfactual(header: JsonObject) -> str:
     """How equal the images would be without what is explained; empty where that is nothing new."""
-    would = header["summary"].get("counterfactual")
+    would = header["summary"]["counterfactual"]
     explained = header["summary"]["differences"]["explained"]
-    if (
-        not would
-        or not explained
-        or RUNGS.index(would["equal_at"]) >= RUNGS.index(header["equal_at"])
-    ):
+    if not explained or RUNGS.index(would["equal_at"]) >= RUNGS.index(header["equal_at"]):
         return ""
     seen = "verified byte by byte" if would["verified"] else "not verified byte by byte"
     return f"Without what is explained: equal at {would['equal_at']}, {seen}."
@@ -79,16 +75,10 @@ def places(number: int, files: int) -> str:
     return f"{told} in {count(files, 'file')}" if files else told
 
 
-def files(finding: JsonObject) -> int:
-    """In how many files a finding is; of a report that does not say it, the most of a kind."""
-    most = max((kind["files"] for kind in finding["kinds"]), default=0)
-    return int(finding.get("files", most))
-
-
 def varied(finding: JsonObject) -> str:
     """The values of the evidence, without how often they are there; all of it where that is all."""
     evidence = str(finding["evidence"])
-    often = places(len(finding["differences"]), files(finding))
+    often = places(len(finding["differences"]), finding["files"])
     return evidence.removesuffix(f": {often}")
 
 
@@ -112,6 +102,8 @@ def size(number: int) -> str:
     """Bytes for a person: exact below 10,000, then with three figures."""
     if number < 10_000:
         return count(number, "byte")
+    if number >= 10**15:
+        return f"{number // 10**12:,} TB"
     units = iter(("kB", "MB", "GB", "TB"))
     value, unit = number / 1000, next(units)
     while value >= 999.5 and unit != "TB":
@@ -205,10 +197,9 @@ def date_of(kind: str, value: str | int) -> str | None:
 def marks(difference: JsonObject) -> list[str]:
     """What else is known of a difference, each in a few words."""
     told = []
-    # reports of before 0.2 have neither
-    if difference.get("count", 1) > 1:
+    if difference["count"] > 1:
         told.append(f"{difference['count']:,} alike")
-    if difference.get("similarity") not in (None, 100):
+    if difference["similarity"] not in (None, 100):
         told.append(f"{difference['similarity']} % of the content is alike")
     if difference["symbol"]:
         told.append(f"in {difference['symbol']}")
@@ -221,6 +212,6 @@ def marks(difference: JsonObject) -> list[str]:
         told.append("hidden by an upper layer")
     if difference["causes"]:
         told.append(f"cause: {', '.join(difference['causes'])}")
-    if difference.get("suspect"):
+    if difference["suspect"]:
         told.append(f"looks like {difference['suspect']}, not proved")
     return told

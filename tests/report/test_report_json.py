@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,6 +15,7 @@ import pytest
 
 from sxdiff.report import html, json, text
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.read import reading
 
 SCHEMA = standard.loads(
     (resources.files("sxdiff.report") / "report-1.schema.json").read_text("utf-8")
@@ -43,7 +45,8 @@ def test_the_keys_stand_in_the_order_of_the_contract(document: dict[str, Any]) -
         ("problem", document["problems"][0]),
     ):
         # a report of an earlier version lacks what was added since
-        assert [*one] == [*SCHEMA["$defs"][name]["properties"]]
+        names = [*SCHEMA["$defs"][name]["properties"]]
+        assert [*one] == [key for key in names if key != "images"]  # only where there are several
 
 
 def test_the_schema_is_one_and_reports_fulfil_it(document: dict[str, Any]) -> None:
@@ -111,13 +114,12 @@ def test_the_schema_misses_no_missing_key(document: dict[str, Any]) -> None:
         assert not VALIDATOR.is_valid({name: document[name] for name in document if name != key})
 
 
-def test_every_view_follows_from_the_json_alone(
-    full_report: Report, document: dict[str, Any]
-) -> None:
-    again = Report.from_json(document)
-    assert "".join(json.chunks(again)) == "".join(json.chunks(full_report))
-    assert [*text.chunks(again, verbose=True)] == [*text.chunks(full_report, verbose=True)]
-    assert "".join(html.chunks(again)) == "".join(html.chunks(full_report))
+def test_every_view_follows_from_the_json_alone(full_report: Report, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text("".join(json.chunks(full_report)), "utf-8")
+    with reading(str(tmp_path / "r.json"), str(tmp_path)) as again:
+        assert "".join(json.chunks(again)) == "".join(json.chunks(full_report))
+        assert [*text.chunks(again, verbose=True)] == [*text.chunks(full_report, verbose=True)]
+        assert "".join(html.chunks(again)) == "".join(html.chunks(full_report))
 
 
 def test_what_is_not_json_is_refused(builder: ReportBuilder, finish: Callable[..., Report]) -> None:
