@@ -57,6 +57,18 @@ def _summary(report: Report, _: Manner) -> Iterator[str]:
     return markdown.summary(report)
 
 
+def _annotations(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import annotations
+
+    return annotations.chunks(report)
+
+
+def _sarif(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import sarif
+
+    return sarif.chunks(report)
+
+
 def _text(report: Report, manner: Manner) -> Iterator[str]:
     from sxdiff.report import text
 
@@ -68,6 +80,8 @@ FORMS: Final = (
     Form("html", "Write it as one HTML page.", _html),
     Form("markdown", "Write it as Markdown, for a bug report.", _markdown),
     Form("summary", "Write it as Markdown, for a step's summary in CI.", _summary),
+    Form("annotations", "Write it as workflow commands of forge actions.", _annotations),
+    Form("sarif", "Write it as SARIF 2.1.0, for code scanning.", _sarif),
     Form("text", "Write it as text [-, standard output].", _text),
 )
 """In the order in which help lists them."""

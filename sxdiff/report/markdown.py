@@ -35,7 +35,7 @@ _PLAIN = re.compile(
     # a word or a small number: no mention, reference, digest, address or name of an emoji
     r"(\(*)((?![0-9a-f]{7,}\b)(?!www)[^\W\d_]+(?:['’-][^\W\d_]+)*|[0-9]{1,4})([,;:.?)]*)"  # noqa: RUF001 - an apostrophe
 )
-_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[\w.~!$&'()*+,;=:@%/?#-]*)?", re.ASCII)
+LINK = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[\w.~!$&'()*+,;=:@%/?#-]*)?", re.ASCII)
 
 
 def chunks(report: Report) -> Iterator[str]:
@@ -275,7 +275,7 @@ def _suspect(suspect: JsonObject) -> str:
 
 
 def _link(reference: str) -> str:
-    return f"<{reference}>" if _LINK.fullmatch(reference) else code(reference)
+    return f"<{reference}>" if LINK.fullmatch(reference) else code(reference)
 
 
 def _places(report: Report, cause: str, seen: _Seen) -> Iterator[str]:
