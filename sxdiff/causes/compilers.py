@@ -1162,4 +1162,20 @@ CAUSES: Final[tuple[Cause, ...]] = (
     *_TIMES,
     *_BUILT,
     *_REST,
+    Cause(
+        id="strip-variation",
+        title="Symbols or debug information on one side only",
+        family="toolchain",
+        # the comparison has found that one side lacks what strip takes out, and nothing else
+        kinds=("elf.stripped",),
+        tokens=whole("sections"),
+        judge=any_two,
+        why="One side was stripped, the other was not: sections that no segment holds are not"
+        " loaded.",
+        fixes=(Fix("strip both sides alike: install -s, dh_strip, -Wl,-s"),),
+        references=("https://reproducible-builds.org/docs/stripping-unreproducible-information/",),
+        example=NearMiss("elf.stripped", "stripped", ".strtab .symtab"),
+        near_miss=NearMiss("elf.only_in_b", "", ".init_array"),
+        composes=False,
+    ),
 )

@@ -19,6 +19,7 @@ from sxdiff.compare.normal import Ledger, follows_places
 from sxdiff.compare.pair import Pairing, Part, emptied, pair
 from sxdiff.compare.places import Places
 from sxdiff.compare.renames import Lone, Sketch, matches, sketch
+from sxdiff.compare.stripped import stripped
 from sxdiff.compare.telling import Shifts
 from sxdiff.compare.untold import KIND as UNTOLD
 from sxdiff.formats.catalogue import CONTENT, HEAD, STREAMS, sniff, sniff_text
@@ -375,7 +376,14 @@ class _Closer:
         keep, dropped = self._tally.keep, self._tally.more
         contents = keep(telling.renamed(a, b, paired, format_name))
         contents += keep(self._alike(a, b, paired, format_name))
-        contents += keep(telling.alone(a, b, paired, format_name, shifts))
+        taken = stripped(a, b, paired) if format_name == "elf" else None
+        if taken:
+            contents += keep([taken.told()])
+            for span in taken.spans:
+                self._ledger.replace(*((span, None) if taken.side == 0 else (None, span)))
+            self._ledger.moves.update(far * (2 * taken.side - 1) for far in taken.far)
+        else:
+            contents += keep(telling.alone(a, b, paired, format_name, shifts))
         contents += keep(telling.order(paired, format_name))
         contents = self._told(contents, format_name, self._below)
         if paired.alone_a or paired.alone_b:

@@ -88,6 +88,7 @@ EXPLAINED = [
     ("luajit-path", "m.ljbc", "interpreter-artifact-path"),
     ("sbcl-fasl-path", "m.fasl", "interpreter-artifact-path"),
     ("java-target", "A.class", "bytecode-target-version"),
+    ("elf-strip", "m", "strip-variation"),
 ]
 
 
@@ -100,7 +101,7 @@ def test_real_pairs(tmp_path: Path, recipe: str, name: str, cause: str) -> None:
 
 
 DRIFT = ["elf-producer-flags", "elf-optlevel", "elf-comment-compiler", "elf-linker",
-         "rust-codegen-units", "elf-strip"]  # fmt: skip
+         "rust-codegen-units"]  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", DRIFT)
@@ -240,3 +241,71 @@ def test_macros_of_the_compiler_at_hand(tmp_path: Path) -> None:
     node = looked(tmp_path, sides[0], sides[1], "usr/bin/m")
     assert is_whole(node)
     assert "timestamps-from-cpp-macros" in causes(node)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program with symbols and debug information."""
+    want("gcc", "strip", "objcopy")
+    source = tmp_path / "m.c"
+    source.write_text('#include <stdio.h>\nint main(void) { return puts("hi"); }\n')
+    made = tmp_path / "m"
+    run("gcc", "-g", "-O1", str(source), "-o", str(made))
+    return made
+
+
+@pytest.mark.parametrize("options", [[], ["-R", ".comment"]])
+def test_a_stripped_program_is_the_same_program(
+    tmp_path: Path, program: Path, options: list[str]
+) -> None:
+    bare = tmp_path / "bare"
+    run("strip", *options, "-o", str(bare), str(program))
+    whole, less = program.read_bytes(), bare.read_bytes()
+    for a, b in ((whole, less), (less, whole)):
+        node = looked(tmp_path, a, b, "usr/bin/m")
+        assert causes(node) == {"strip-variation"}
+        assert is_whole(node)
+    at = less.index(b"hi\0")  # .rodata
+    changed = less[:at] + b"ho" + less[at + 2 :]
+    assert not is_explained(looked(tmp_path, whole, changed, "usr/bin/m"))
+
+
+def test_no_byte_of_a_stripped_program_hides(tmp_path: Path, program: Path) -> None:
+    """Law 2, for what strip leaves: a changed byte is no consequence of stripping."""
+    bare = tmp_path / "bare"
+    run("strip", "-o", str(bare), str(program))
+    whole, less = program.read_bytes(), bare.read_bytes()
+    for at in range(64, len(less), 97):
+        changed = bytearray(less)
+        changed[at] ^= 1
+        node = looked(tmp_path, whole, bytes(changed), "usr/bin/m")
+        assert not is_whole(node), at
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--add-section", ".debug_payload={}"],  # a name that no compiler gives
+        ["--add-section", ".comment2={}"],
+        ["--add-section", ".debug_info={}", "--set-section-flags", ".debug_info=alloc,data"],
+    ],
+)
+def test_another_section_more_is_no_strip(
+    tmp_path: Path, program: Path, options: list[str]
+) -> None:
+    bare, more = tmp_path / "bare", tmp_path / "more"
+    run("strip", "-o", str(bare), str(program))
+    (tmp_path / "payload").write_bytes(b"payload" * 9)
+    filled = [one.format(tmp_path / "payload") for one in options]
+    run("objcopy", *filled, str(bare), str(more))
+    node = looked(tmp_path, bare.read_bytes(), more.read_bytes(), "usr/bin/m")
+    assert not is_explained(node)
+
+
+def test_an_object_file_needs_its_symbols(tmp_path: Path, program: Path) -> None:
+    one, two = tmp_path / "o.o", tmp_path / "s.o"
+    run("gcc", "-O1", "-c", str(program.with_suffix(".c")), "-o", str(one))
+    run("objcopy", "--strip-all", str(one), str(two))
+    node = looked(tmp_path, one.read_bytes(), two.read_bytes(), "usr/lib/o.o")
+    assert "strip-variation" not in causes(node)
+    assert not is_explained(node)

@@ -98,11 +98,19 @@ def _header(layout: Layout) -> Iterator[Fact]:
     for field, value, at in layout.table(schema.HEADER).placed(layout.header, 16):
         told: str | int = schema.shown(field, value, layout.machine)
         derived = field.derived
+        follows: tuple[Span, ...] = ()
         if field.shown == schema.SECTION:
             told = _section_name(layout, layout.names_at, value)
+            follows = _index_of(told, at)
         if field.name == "e_phoff" and not layout.segments:
             derived = not value
-        yield Fact(f"elf.header.{field.name}", told, at, derived=derived)
+        yield Fact(f"elf.header.{field.name}", told, at, derived=derived, follows=follows)
+
+
+def _index_of(told: str | int, at: Span) -> tuple[Span, ...]:
+    """The span of a section's number where its name is told: the number follows from how many
+    sections come before it."""
+    return (at,) if isinstance(told, str) else ()
 
 
 def _section_name(layout: Layout, index: int, number: int) -> str | int:
@@ -141,6 +149,7 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
         for field, value, at in table.placed(section.row, section.at):
             told: str | int = schema.shown(field, value, layout.machine)
             derived = field.derived
+            follows: tuple[Span, ...] = ()
             if derived:
                 derived = can_be_section(layout, index, field.name, value)
             if field.name in ("sh_size", "sh_addralign") and not section.has_content:
@@ -148,14 +157,17 @@ def _sections(blob: Blob, layout: Layout, limits: Limits) -> Iterator[Fact | Mem
                 derived = section.name == ".relro_padding"
             if field.name == "sh_link":
                 told = _section_name(layout, value, value)
+                follows = _index_of(told, at)
             if field.name == "sh_info":
                 if section.type in (schema.SHT_REL, schema.SHT_RELA) or (
                     section.flags & schema.SHF_INFO_LINK
                 ):
                     told = _section_name(layout, value, value)
+                    follows = _index_of(told, at)
                 # the number of local symbols (gABI, figure 4-14), of versions
                 derived = section.type in COUNTED and _counts(elf, section, value)
-            yield Fact(f"elf.section.{field.name}", told, at, section.name, derived)
+            kind = f"elf.section.{field.name}"
+            yield Fact(kind, told, at, section.name, derived, follows)
         if not section.has_content:
             continue
         if section.flags & schema.SHF_COMPRESSED or section.name.startswith(".zdebug_"):
