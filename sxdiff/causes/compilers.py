@@ -702,6 +702,41 @@ _IDENTITIES: Final = (
         ),
         composes=False,
     ),
+    *(
+        Cause(
+            id="gcov-stamp",
+            title="The stamp of a build for coverage",
+            family="randomness",
+            kinds=(kind,),
+            tokens=matches(late(pattern), "stamp"),
+            judge=any_two,
+            why="GCC marks an object and its notes for coverage (--coverage) with a number that it"
+            " makes of the time, so that counts of another build are not taken for theirs.",
+            fixes=(
+                Fix("gcc -frandom-seed=NAME, another one for each source; or do not ship them"),
+            ),
+            references=(
+                "https://gcc.gnu.org/onlinedocs/gcc/Developer-Options.html#index-frandom-seed",
+            ),
+            example=NearMiss(kind, *example),
+            near_miss=NearMiss(*near_miss),
+            composes=False,
+        )
+        for kind, pattern, example, near_miss in (
+            (
+                "gcov.stamp",
+                r"\A(?P<v>[0-9a-f]{8})\Z",
+                ("5014ba20", "8914ba20"),
+                ("gcov.checksum", "0x5014ba20", "0x8914ba20"),
+            ),
+            (
+                "elf.section.content",
+                r"\Agcov stamp (?P<v>[0-9a-f]{8})\Z",
+                ("gcov stamp 5014ba20", "gcov stamp 8914ba20"),
+                ("elf.section.content", "5014ba20", "8914ba20"),
+            ),
+        )
+    ),
     Cause(
         id="derived-gnu-debuglink-crc",
         title="Only the checksum of the debug file differs",

@@ -66,12 +66,19 @@ _NAMED_LAST = late(rf"{NAMED.pattern}[^/]*\Z|\Aall_docs/[^/]*\Z")
 """Keys of what was made at a time. Sphinx keeps when it read each document in `all_docs`."""
 
 
+_VARIABLE = late(r"number \d{10}")
 _JAVA = late(r"(?:java\.util\.Date|java\.time\.Instant|long|int|double) (?:\S+ )?= \d[\d.E]+")
 
 
 def _number_of_java(text: str) -> Iterator[Token]:
     """A date, or a field, of a serialized Java object: strong where its name says so."""
     if _JAVA.fullmatch(text):
+        yield from epoch_numbers(text)
+
+
+def _number_of_symbol(text: str) -> Iterator[Token]:
+    """A number that fills a variable with the name of a time."""
+    if _VARIABLE.fullmatch(text):
         yield from epoch_numbers(text)
 
 
@@ -209,6 +216,24 @@ CAUSES: Final = (
         ),
         near_miss=NearMiss(
             "pickle.opcodes", "BINFLOAT 1768039200.0", "BINFLOAT 1773578096.0", symbol="built/limit"
+        ),
+    ),
+    Cause(
+        id="timestamp-binary-epoch",
+        title="Times in fields of a format",
+        family="time",
+        kinds=("elf.section.content",),
+        tokens=_number_of_symbol,
+        judge=two_times,
+        named=NAMED,
+        why="The build compiled the number of seconds since 1970 into a variable.",
+        fixes=(Fix("-DBUILT=$SOURCE_DATE_EPOCH instead of $(date +%s), or leave the number out"),),
+        references=("https://reproducible-builds.org/docs/source-date-epoch/",),
+        example=NearMiss(
+            "elf.section.content", "number 1768039200", "number 1773578096", symbol="built"
+        ),
+        near_miss=NearMiss(
+            "elf.section.content", "number 1768039200", "number 1773578096", symbol="expire_time"
         ),
     ),
     Cause(

@@ -36,6 +36,7 @@ from sxdiff.formats.compression.zlib import Zlib
 from sxdiff.formats.compression.zstd import Zstd
 from sxdiff.formats.data.berkeley_db import BerkeleyDb
 from sxdiff.formats.data.fontconfig_cache import FontconfigCache
+from sxdiff.formats.data.gcov import Gcov
 from sxdiff.formats.data.gdbm import Gdbm
 from sxdiff.formats.data.gettext_mo import GettextMo
 from sxdiff.formats.data.git_index import GitIndex
@@ -144,6 +145,7 @@ FORMATS: tuple[Format, ...] = (
     Pdf(),
     BerkeleyDb(),
     FontconfigCache(),
+    Gcov(),
     Gdbm(),
     GitIndex(),
     GitPack(),

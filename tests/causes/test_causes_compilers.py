@@ -65,6 +65,9 @@ EXPLAINED = [
     ("pyc-path-nested", "m.cpython-311.pyc", "pyc-co-filename-path"),
     ("pyc-path-other-length", "m.cpython-311.pyc", "pyc-co-filename-path"),
     ("pyc-invalidation-mode", "__pycache__/m.cpython-311.pyc", "pyc-invalidation-mode"),
+    ("gxx-coverage-stamp", "m.o", "gcov-stamp"),
+    ("gxx-coverage-stamp", "m.gcno", "gcov-stamp"),
+    ("elf-epoch-define", "d.o", "timestamp-binary-epoch"),
     ("elf-file-macro", "m", "captures-build-path-via-file-macro"),
     ("mingw-assert-path", "m.obj", "captures-build-path-via-file-macro"),
     ("elf-rpath", "m", "elf-rpath-build-path"),
@@ -161,6 +164,17 @@ def test_another_instruction_stays(tmp_path: Path, recipe: str) -> None:
     at = 0x1000 + found.start()
     changed = b[:at] + b"\x29" + b[at + 1 :]  # sub
     assert not is_whole(looked(tmp_path, a, changed, "m"))
+
+
+def test_a_number_is_no_time_by_its_value_alone(tmp_path: Path) -> None:
+    """A variable of another name, with the same two values."""
+    a, b = (data.replace(b"\0built\0", b"\0limit\0") for data in stored("elf-epoch-define", "d.o"))
+    assert not is_whole(looked(tmp_path, a, b, "d.o"))
+    a, b = (
+        data.replace(b"__gcov_init", b"__gcov_other"[:11])
+        for data in stored("gxx-coverage-stamp", "m.o")
+    )
+    assert not is_whole(looked(tmp_path, a, b, "m.o"))
 
 
 def test_one_commit_is_not_another_with_a_digit_changed(tmp_path: Path) -> None:

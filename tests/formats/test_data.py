@@ -23,6 +23,8 @@ FOUND = {
         ("berkeley_db.uid", ("metadata",)),
     ],
     "fontconfig_cache": [("fontconfig_cache.checksum", ("header",))],
+    "gcov": [("gcov.records", ("records",))] * 6,
+    "gcov-counts": [("gcov.records", ("records",))] * 3,
     "gdbm": [("gdbm.pair", ("pairs",))],
     "gettext_mo": [("gettext_mo.field", ("messages", "PO-Revision-Date"))],
     "gettext_mo-message": [("gettext_mo.msgstr", ("messages", "Quit"))],
@@ -87,6 +89,11 @@ def test_values_are_told_in_words(look: Look) -> None:
         ("clear_screen = \x1b[H\x1b[J", "clear_screen = \x1b[H\x1b[2J")
     ]
     assert values(look, "gvariant") == [("org.demo: count = 5 ((i))", "org.demo: count = 6 ((i))")]
+    assert values(look, "gcov")[3:] == [
+        ("lines of block 2: m.c 1 3 end", "lines of block 2: m.c 1 4 end"),
+        ("lines of block 3: m.c 4 end", "lines of block 3: m.c 5 end"),
+        ("lines of block 4: m.c 5 end", "lines of block 4: m.c 6 end"),
+    ]
     assert values(look, "gdbm") == [("two => second", "two => other")]
     assert values(look, "utmp") == [("2024-01-02T03:04:05Z", "2024-01-02T03:05:59Z")]
     assert values(look, "ld_so_cache") == [

@@ -23,7 +23,7 @@ from sxdiff.formats.elf.pointers import (
     slices,
     target,
 )
-from sxdiff.model import Blob, Listing, Row, Symbol
+from sxdiff.model import Blob, Listing, Row
 
 MOST_BYTES = 2 << 20
 """Size up to which data is looked into; a larger section is compared as bytes."""
@@ -69,6 +69,19 @@ _WORD = re.compile(
     rb"(?: [0-2]\d:[0-5]\d:[0-5]\d)?"
     rb"|[A-Za-z0-9_]{0,64}[^A-Za-z0-9_/]{0,8}|/"
 )
+TIME_SIZES = (4, 8)
+FIRST_TIME, LAST_TIME = 946_684_800, 3_471_292_800
+"""From 2000 to 2080: what has the name of a time, and a value that is one, is a number."""
+_TIME = re.compile("(?i)built|build|date|time|epoch|stamp|created")
+GCOV_INIT = b"\0__gcov_init\0"
+_GCOV = {
+    (order, wide): re.compile(
+        rb"(?s)%s%s(?P<stamp>.{4})" % (version, b"\0{12}" if wide else b"\0{4}")
+    )
+    for order, version in (("<", rb"[*epR]\d\d[A-Z]"), (">", rb"[A-Z]\d\d[*epR]"))
+    for wide in (False, True)
+}
+"""The version of GCC (`B22*` is 12.2), the pointer to the next gcov_info, the stamp."""
 _GO_MODULES = re.compile(rb"path\t[^\n]*\n(?:(?:mod|dep|=>|build)\t[^\n]*\n)+")
 """What Go says of a build, as a program can read it (`debug.ReadBuildInfo`)."""
 
@@ -106,11 +119,31 @@ def _function(elf: ElfFile, address: int) -> str:
 
 
 class _Labels:
-    """The symbols that cover a section's bytes."""
+    """The symbols that cover a section's bytes.
 
-    def __init__(self, symbols: Sequence[Symbol]) -> None:
-        self._symbols = symbols
-        self._starts = [symbol.at for symbol in symbols]
+    `numbers` are what is known to be one number, however its bytes look, in order: (place, size,
+    what it says).
+    """
+
+    def __init__(self, elf: ElfFile, index: int, content: bytes) -> None:
+        self._symbols = elf.symbols(index)
+        self._starts = [symbol.at for symbol in self._symbols]
+        order = "little" if elf.layout.order == "<" else "big"
+        numbers = [
+            (symbol.at, symbol.size, f"number {value}")
+            for symbol in self._symbols
+            if symbol.size in TIME_SIZES and _TIME.search(symbol.name)
+            for value in [
+                int.from_bytes(content[symbol.at : symbol.at + symbol.size], order)  # type: ignore[arg-type]  # one of its two literals
+            ]
+            if FIRST_TIME <= value < LAST_TIME
+        ]
+        if elf.layout.type == schema.ET_REL:
+            numbers += _gcov_stamps(elf, content)
+        self.numbers: list[tuple[int, int, str]] = []
+        for number in sorted(numbers):
+            if not self.numbers or number[0] >= sum(self.numbers[-1][:2]):
+                self.numbers.append(number)
 
     def at(self, place: int) -> str:
         """The last symbol that starts before `place`, if it reaches so far."""
@@ -123,22 +156,23 @@ class _Labels:
 
 def _rows(elf: ElfFile, index: int, blob: Blob) -> Iterator[Row]:
     content = blob.read(0, MOST_BYTES)
-    labels = _Labels(elf.symbols(index))
+    labels = _Labels(elf, index, content)
     if elf.layout.type == schema.ET_REL:  # relocations say where addresses are, and which
         yield from _plain(labels, content, 0, len(content))
         return
     done = 0
     for start, size, targets in _tables(elf, index, content):
-        yield from _addresses(elf, index, content, done, start)
+        yield from _addresses(elf, index, content, labels, done, start)
         for number, address in enumerate(targets):
             at = start + size * number
             yield Row((at, size), *_jump(elf, address), labels.at(at))
         done = start + size * len(targets)
-    yield from _addresses(elf, index, content, done, len(content))
+    yield from _addresses(elf, index, content, labels, done, len(content))
 
 
-def _addresses(elf: ElfFile, index: int, content: bytes, at: int, end: int) -> Iterator[Row]:
-    labels = _Labels(elf.symbols(index))
+def _addresses(
+    elf: ElfFile, index: int, content: bytes, labels: _Labels, at: int, end: int
+) -> Iterator[Row]:
     name = elf.layout.sections[index].name
     cuts = slices(elf).cuts if name == TEXTS else []
 
@@ -218,7 +252,31 @@ def _go_slice(elf: ElfFile, said: Said, sizes: bytes, code: str) -> Said | None:
     return f"slice {said[0]}", ((name, at), (name, at + length))
 
 
+def _gcov_stamps(elf: ElfFile, content: bytes) -> Iterator[tuple[int, int, str]]:
+    """The stamps of GCC's gcov_info (gcc/gcov-io.h): version, a pointer that is relocated, stamp;
+    in an object that calls what counts."""
+    order, wide = elf.layout.order, elf.layout.width == 64
+    pattern = _GCOV[order, wide]
+    names = elf.named(".strtab")
+    if names is None or GCOV_INIT not in elf.content(names).read(0, MOST_BYTES):
+        return
+    for found in pattern.finditer(content):
+        yield found.start("stamp"), 4, f"gcov stamp {found['stamp'].hex()}"
+
+
 def _plain(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
+    """Numbers that are known, and what is between them."""
+    numbers = labels.numbers
+    for start, size, text in numbers[bisect_left(numbers, (at,)) :]:
+        if start + size > end:
+            break
+        yield from _unknown(labels, content, at, start)
+        yield Row((start, size), text, label=labels.at(start))
+        at = start + size
+    yield from _unknown(labels, content, at, end)
+
+
+def _unknown(labels: _Labels, content: bytes, at: int, end: int) -> Iterator[Row]:
     """Texts, zeros, and numbers in hex between them."""
     while at < end:
         found = _TEXT.search(content, at, end)
