@@ -69,6 +69,18 @@ def _sarif(report: Report, _: Manner) -> Iterator[str]:
     return sarif.chunks(report)
 
 
+def _junit(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import junit
+
+    return junit.chunks(report)
+
+
+def _attest(report: Report, _: Manner) -> Iterator[str]:
+    from sxdiff.report import attest
+
+    return attest.chunks(report)
+
+
 def _text(report: Report, manner: Manner) -> Iterator[str]:
     from sxdiff.report import text
 
@@ -82,6 +94,8 @@ FORMS: Final = (
     Form("summary", "Write it as Markdown, for a step's summary in CI.", _summary),
     Form("annotations", "Write it as workflow commands of forge actions.", _annotations),
     Form("sarif", "Write it as SARIF 2.1.0, for code scanning.", _sarif),
+    Form("junit", "Write it as JUnit XML.", _junit),
+    Form("attest", "Write an in-toto Statement of the verdict, to be signed.", _attest),
     Form("text", "Write it as text [-, standard output].", _text),
 )
 """In the order in which help lists them."""
