@@ -407,6 +407,7 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("env-dump", "a line that is no variable", edited(append("Result: failed\n"))),
     ("tmpdir-capture", "another word", edited(sub("generated", "discarded"))),
     ("duration-capture", "another result", edited(sub("completed", "failed"))),
+    ("tar-hardlink-vs-file", "another content of the copy", edited(in_tar("t/b", sub("7", "8")))),
     ("elf-strip", "one bit of data", edited(in_section(".rodata"))),
     ("duration-capture", "another unit", edited(sub("us\n", "\n"))),
     ("float-rounding", "another digit", edited(sub("0.321", "0.331"))),

@@ -15,6 +15,7 @@ from sxdiff.compare import digests, lines, listing, ranges, redact, telling
 from sxdiff.compare.consequences import Consequences
 from sxdiff.compare.describe import describe
 from sxdiff.compare.explain import Explainer, standing
+from sxdiff.compare.links import linked
 from sxdiff.compare.normal import Ledger, follows_places
 from sxdiff.compare.pair import Pairing, Part, emptied, pair
 from sxdiff.compare.places import Places
@@ -374,7 +375,9 @@ class _Closer:
 
         paired = pair(describe(a, parts[0]), describe(b, parts[1]), same)
         keep, dropped = self._tally.keep, self._tally.more
-        contents = keep(telling.renamed(a, b, paired, format_name))
+        links = self._linked(paired, again, shifts) if format_name == "tar" else []
+        contents = keep(links)
+        contents += keep(telling.renamed(a, b, paired, format_name))
         contents += keep(self._alike(a, b, paired, format_name))
         taken = stripped(a, b, paired) if format_name == "elf" else None
         if taken:
@@ -487,6 +490,23 @@ class _Closer:
         if outer:  # a part's facts are content of the whole
             rooted = rooted or any(not difference.derived for difference in told)
         return Node(name, format_name, (*told, *contents), tuple(nodes), tuple(problems)), rooted
+
+    def _linked(
+        self,
+        paired: Pairing,
+        again: "Callable[[], tuple[Iterable[Part], Iterable[Part]]]",
+        shifts: Shifts,
+    ) -> list[Difference]:
+        """Members that are hard links on one side and the same again on the other."""
+        found = []
+        for one in linked(paired, again()):
+            for side in (0, 1):
+                spans = [*one.headers[side], *([one.content] if side != one.side else [])]
+                for span in spans:
+                    at = telling.moved(span, shifts[side])
+                    self._ledger.replace(*((at, None) if side == 0 else (None, at)))
+            found.append(one.told())
+        return found
 
     def _sort(
         self,

@@ -9,7 +9,7 @@ from fixtures.images import image, layer, oci_archive
 from fixtures.tar import Member, directory, file, hardlink, opaque, sparse, tar, whiteout, xattr
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose
-from sxdiff.compare.closer import look
+from sxdiff.compare.closer import is_explained, look
 from sxdiff.model import Blob, Difference, Limits, Node, Value
 from sxdiff.work.diagnosis import explained
 from tests.images import Told, causes, layered, roots
@@ -272,3 +272,52 @@ def test_the_short_way_says_what_the_proof_says(times: tuple[int, int]) -> None:
 def test_no_time_of_a_build(times: tuple[int, int]) -> None:
     found = Difference("tar.mtime", Value(times[0]), Value(times[1]))
     assert explained(found, ("layer 1", "x"), "tar", "x").claims == ()
+
+
+def _pair_of_links() -> tuple[bytes, bytes]:
+    a, b = ((PAIRS / "tar-hardlink-vs-file" / side / "o.tar").read_bytes() for side in "ab")
+    return a, b
+
+
+def test_a_link_in_a_tar_file_is_a_copy_of_what_it_links_to(tmp_path: Path) -> None:
+    a, b = _pair_of_links()
+    for one, two in ((a, b), (b, a)):
+        node = nested(tmp_path, one, two, "usr/lib/o.tar")
+        assert {claim.cause for each in differences(node) for claim in each.claims} == {
+            "hardlink-dedup"
+        }
+        assert node.verified
+
+
+_FILE = file("t/a", b"one")
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        [_FILE, file("t/b", b"two")],  # another content
+        [_FILE, file("t/b", b"one", mode=0o755)],  # other permissions than the link's header has
+        [_FILE, file("t/b", b"one").but(uid=7)],
+        [file("t/a", b"two"), file("t/b", b"one")],  # and another change
+    ],
+)
+def test_a_link_in_a_tar_file_that_is_no_copy(tmp_path: Path, copy: list[Member]) -> None:
+    node = nested(tmp_path, tar([_FILE, hardlink("t/b", "t/a")]), tar(copy), "usr/lib/o.tar")
+    assert not is_explained(node)
+    assert not node.verified
+
+
+def test_a_link_to_what_has_other_attributes_is_no_copy(tmp_path: Path) -> None:
+    """Unpacked, a link has the owner and the mode of what it links to."""
+    first = file("t/a", b"one", mode=0o4755)
+    link, copy = hardlink("t/b", "t/a"), file("t/b", b"one")
+    node = nested(tmp_path, tar([first, link]), tar([first, copy]), "usr/lib/o.tar")
+    assert not is_explained(node)
+
+
+def test_no_byte_of_a_copy_hides(tmp_path: Path) -> None:
+    a, b = _pair_of_links()
+    for at in range(10240 + 512, len(b), 509):
+        changed = bytearray(b)
+        changed[at] ^= 1
+        assert not nested(tmp_path, a, bytes(changed), "usr/lib/o.tar").verified, at

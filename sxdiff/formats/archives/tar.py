@@ -401,8 +401,9 @@ def _end(blob: Blob, start: int) -> Iterator[Fact | Member]:
     if size:
         blocks = size // BLOCK
         said = f"{blocks} zero blocks" if not size % BLOCK else f"{size} zeros"
+        span, follows = (start, size), False
         if blocks >= 2 and at % RECORD == 0 and size < RECORD + 2 * BLOCK:
-            said = f"zero blocks up to {RECORD} bytes"
-        yield Fact("tar.end", said, (start, size), derived=True)
+            said, follows = f"zero blocks up to {RECORD} bytes", True
+        yield Fact("tar.end", said, span, derived=True, follows=(span,) if follows else ())
     if at < blob.size:
         yield Member("behind the end", blob.part(at, blob.size - at), (at, blob.size - at))
