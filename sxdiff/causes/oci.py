@@ -627,6 +627,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
         judge=_two_key_orders,
         why="The writer went over a hash table, or another one has another order. An object is the"
         " same in any order (RFC 8259, section 4).",
+        fixes=(
+            Fix(
+                "json.dumps(…, sort_keys=True); jq -S; documents of an image: write both with the"
+                " same version of the same tool"
+            ),
+        ),
         references=(
             "https://www.rfc-editor.org/rfc/rfc8259#section-4",
             f"{_SPEC}canonicalization.md",

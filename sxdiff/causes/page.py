@@ -206,7 +206,9 @@ def _proof(cause: Cause) -> str:
         told.append("One value of one side goes with one of the other, over the whole image.")
     if cause.entire:
         told.append("All else that differs in the program is explained.")
-    if cause.lookup:
+    if cause.lookup == "path":
+        told.append("Both values follow from two paths that other places show.")
+    elif cause.lookup:
         told.append("Both values are digests or sizes of a file that differs, each of its side.")
     return " ".join(told)
 

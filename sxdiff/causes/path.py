@@ -1,11 +1,12 @@
 """Where the build took place: paths that went into the result."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Final
 
 from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
 from sxdiff.causes.pattern import late
-from sxdiff.causes.tokens import any_two, paths, two_build_paths
+from sxdiff.causes.tokens import any_two, joined, matches, paths, two_build_paths
 
 _TEMPORARY = late(
     r"(?<![\w.-])/(?:var/)?tmp/(?:"
@@ -24,6 +25,36 @@ def _temporary(text: str) -> Iterator[Token]:
     for found in _TEMPORARY.finditer(text):
         group = found.lastgroup or "v1"
         yield Token(*found.span(group), found[group], group)
+
+
+LOOKUP: Final = "path"
+"""What a claim needs whose values follow from a path of the build: from the same one each."""
+_PROMPT = late(
+    r"(?m)^[ \t]*(?:PS1=|(?:export |set -gx |setenv )?VIRTUAL_ENV_PROMPT[= ]|(?:set )?prompt = )"
+    r"[\"']?\(?(?P<v>[\w.+-]{1,64})(?=[)\"' \n]|\Z)"
+)
+
+
+def follows(path: str) -> tuple[str, ...]:
+    """What is written instead of a directory's path: its name; how doxygen names its page (MD5 of
+    the path without the slash in front, with one behind)."""
+    page = hashlib.md5(
+        f"{path.strip('/')}/".encode("utf-8", "surrogateescape"), usedforsecurity=False
+    )
+    return path.rpartition("/")[2], page.hexdigest()
+
+
+_DIRECTORY = late(r"(?<![0-9a-zA-Z])a?dir_{1,2}(?P<v>[0-9a-f]{32})(?![0-9a-f])")
+_TITLE = late(
+    r"(?m)(?:(?<=  dir_[0-9a-f]{32} \[shape=box, label=\")|(?<=href=\"dir_[0-9a-f]{32}\.html\"\n)"
+    r"|(?<=^Directory dependency graph for )|^)(?P<v>[\w.+-]{1,64})"
+    r"(?=\Z|\n|:\Z|\", style=| Directory Reference$)"
+)
+
+
+def _directories(text: str) -> Iterator[Token]:
+    """Pages that doxygen names by a directory's path, and where it writes the directory's name."""
+    yield from joined(matches(_DIRECTORY, "page"), matches(_TITLE, "name"))(text)
 
 
 CAUSES: Final = (
@@ -122,5 +153,57 @@ CAUSES: Final = (
         references=("https://reproducible-builds.org/docs/build-path/",),
         example=NearMiss("text", "from /build/1st/x\n", "from /tmp/b2/x\n"),
         near_miss=NearMiss("text", "PATH=/usr/lib/x\n", "PATH=/opt/lib/x\n"),
+    ),
+    Cause(
+        id="doc-generator-path",
+        title="Pages that doxygen names by a path",
+        family="path",
+        kinds=("file.renamed", "text", "xml"),
+        tokens=_directories,
+        judge=any_two,
+        paths=late(r"\.(?:html|dot|map|md5|js|png|svg)\Z"),
+        context=late(r"Doxygen|dir_[0-9a-f]{32}"),
+        bound=True,
+        lookup=LOOKUP,
+        why="doxygen names the page of a directory by MD5 of its path, and writes the directory's"
+        " name into it.",
+        fixes=(Fix("set STRIP_FROM_PATH to the source's directory, or FULL_PATH_NAMES=NO"),),
+        references=(
+            "https://www.doxygen.nl/manual/config.html#cfg_strip_from_path",
+            "https://reproducible-builds.org/docs/build-path/",
+        ),
+        example=NearMiss(
+            "file.renamed",
+            "html/dir_c489c29673283135a7336d6d62e1b72e.html",
+            "html/dir_4c3415261a741cd1f00c15a28771cf6e.html",
+            path="html/dir_c489c29673283135a7336d6d62e1b72e.html",
+        ),
+        near_miss=NearMiss(
+            "file.renamed",
+            "html/dir_c489c29673283135a7336d6d62e1b72e.html",
+            "html/dir_4c3415261a741cd1f00c15a28771cf6e.png",
+            path="html/dir_c489c29673283135a7336d6d62e1b72e.html",
+        ),
+    ),
+    Cause(
+        id="captures-build-path",
+        title="The build path",
+        family="path",
+        kinds=("text",),
+        tokens=matches(_PROMPT, "prompt"),
+        judge=any_two,
+        paths=late(r"(?:^|[/.])(?:activate(?:\.(?:csh|fish))?|pyvenv\.cfg)\Z"),
+        bound=True,
+        lookup=LOOKUP,
+        why="venv writes its directory into its scripts, and its directory's name into the prompt.",
+        fixes=(
+            Fix("make the environment in the same directory, or python3 -m venv --prompt NAME"),
+        ),
+        references=(
+            "https://docs.python.org/3/library/venv.html",
+            "https://reproducible-builds.org/docs/build-path/",
+        ),
+        example=NearMiss("text", "    PS1='(v1) '\n", "    PS1='(v2) '\n", path="bin/activate"),
+        near_miss=NearMiss("text", "    PS1='(v1) '\n", "    PS2='(v2) '\n", path="bin/activate"),
     ),
 )

@@ -367,13 +367,22 @@ class Aligned:
                     return
         only = len(rows[0]) == len(rows[1]) == 1
         found = []
+        stay: set[tuple[int, int]] = set()
         for row_a, group_a, one in rows[0]:
             for row_b, group_b, two in rows[1]:
                 score = max(_similar(one, two), _same_names(one, two) if unordered else 0)
-                if (unordered or group_a != group_b) and (only or score):
+                if score or (only and group_a != group_b):
                     found.append((-score, sorted((row_a, row_b)), row_a, row_b))
+                    here = not unordered and group_a == group_b
+                    stay.update([(row_a, row_b)] if here else [])
+        kept: tuple[set[int], set[int]] = set(), set()
         for _, _, row_a, row_b in sorted(found):
-            if row_a not in self._bound[0] and row_b not in self._bound[1]:
+            if row_a in kept[0] or row_b in kept[1]:
+                continue  # what is as similar in its own place has not moved
+            if (row_a, row_b) in stay:
+                kept[0].add(row_a)
+                kept[1].add(row_b)
+            elif row_a not in self._bound[0] and row_b not in self._bound[1]:
                 self._bound[0][row_a], self._bound[1][row_b] = row_b, row_a
                 self.moved.append((row_a, row_b))
         rest = [

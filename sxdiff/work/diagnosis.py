@@ -13,6 +13,8 @@ from sxdiff.causes.catalogue import SUSPICIONS
 from sxdiff.causes.catalogue import cause as cause_of
 from sxdiff.causes.cause import Site
 from sxdiff.causes.diagnose import diagnose, suspect
+from sxdiff.causes.path import LOOKUP as PATH
+from sxdiff.causes.path import follows
 from sxdiff.causes.tokens import said, seconds, time_field, times
 from sxdiff.compare.digests import LOOKUP, Known
 from sxdiff.model import Claim, Difference, Route, Value
@@ -112,8 +114,14 @@ class Diagnosis:
         """Bindings that do not stand (None), or that follow from another file (its route)."""
         anchors = _Anchors(one for one in bindings if not one.needs)
         one_to_one = _conflicts(bindings)
+        derived = _Derived(one for one in bindings if one not in one_to_one)
         for binding in bindings:
-            if binding in one_to_one or (binding.needs == "anchor" and not anchors.hold(binding)):
+            stands = binding not in one_to_one
+            if binding.needs == "anchor":
+                stands = stands and anchors.hold(binding)
+            elif binding.needs == PATH:
+                stands = stands and derived.hold(binding)
+            if not stands:
                 yield binding, None
             elif binding.needs == LOOKUP:
                 yield binding, self._known.find(Claim(binding.cause, binding.a, binding.b))
@@ -176,6 +184,21 @@ def said_by(config: bytes) -> dict[str, str]:
     if isinstance(directory, str) and len(directory) > 1:
         out[directory.rstrip("/")] = "the image's WorkingDir"
     return out
+
+
+class _Derived:
+    """What may be written instead of the paths that the build left elsewhere."""
+
+    def __init__(self, bindings: Iterable[Binding]) -> None:
+        self._pairs: set[tuple[str, str]] = set()
+        for one in bindings:
+            known = cause_of(one.cause)
+            if known is not None and known.family == "path" and not one.needs:
+                self._pairs.update(zip(follows(one.a), follows(one.b), strict=True))
+
+    def hold(self, binding: Binding) -> bool:
+        """Whether both values follow from one pair of paths in one way."""
+        return (binding.a, binding.b) in self._pairs
 
 
 class _Anchors:

@@ -204,3 +204,29 @@ OTHERS = [
 @pytest.mark.parametrize(("kind", "a", "b", "where"), OTHERS)
 def test_other_paths_are_not_explained(kind: str, a: str, b: str, where: tuple[str, ...]) -> None:
     assert diagnose(Site(kind, a, b, where=where, head="\x7fELF\x02")) is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        # MD5 of build/1st/ and of build/2nd/, and the directories' names
+        ('  href="dir_c489c29673283135a7336d6d62e1b72e.html"\n1st',
+         '  href="dir_4c3415261a741cd1f00c15a28771cf6e.html"\n2nd'),
+        ("1st Directory Reference", "2nd Directory Reference"),
+    ],
+)  # fmt: skip
+def test_pages_of_doxygen_wait_for_the_path(a: str, b: str) -> None:
+    site = Site("xml", a, b, "html/files.html", head='content="Doxygen 1.9.4"')
+    found = diagnose(site)
+    assert found is not None
+    assert {(claim.cause, claim.needs) for claim in found.claims} == {
+        ("doc-generator-path", "path")
+    }
+    assert diagnose(Site("xml", a, f"{b} and more", "html/files.html", head=site.head)) is None
+
+
+def test_a_page_named_by_a_path_has_no_random_name() -> None:
+    a, b = (f"html/dir_{digits * 16}.html" for digits in ("c4", "4c"))
+    found = diagnose(Site("file.renamed", a, b, a))
+    assert found is not None
+    assert all(claim.needs for claim in found.claims)

@@ -42,6 +42,19 @@ def test_weak_times_need_strong_ones_of_both_sides() -> None:
     assert fallen(weak, near) == []
 
 
+def test_a_name_follows_from_the_path_that_has_it() -> None:
+    """venv's prompt, and MD5 as doxygen takes it of a directory."""
+    path = Binding(PATH, "/build/v1", "/build/v2", "", 1)
+    prompt = Binding(PATH, "v1", "v2", "path", 1)
+    pages = [hashlib.md5(text).hexdigest() for text in (b"build/v1/", b"build/v2/")]  # noqa: S324
+    page = Binding("doc-generator-path", pages[0], pages[1], "path", 1)
+    crossed = Binding("doc-generator-path", pages[0], "v2", "path", 1)
+    assert fallen(path, prompt, page) == []
+    assert fallen(prompt, page) == [prompt, page]
+    assert fallen(path, Binding(PATH, "v1", "v3", "path", 1)) != []
+    assert fallen(path, crossed) == [crossed]
+
+
 def test_a_digest_follows_from_the_file_that_has_it() -> None:
     one, two = (hashlib.sha256(data) for data in (b"1", b"2"))
     known = Known()
