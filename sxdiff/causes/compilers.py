@@ -231,7 +231,7 @@ _TIMES: Final = (
     ),
     Cause(
         id="compiled-unit-source-mtime",
-        title="Modification times of sources in GNAT's .ali file",
+        title="Modification times of sources in a compiled unit",
         family="time",
         kinds=("text",),
         tokens=times_in(_ALI),
@@ -252,6 +252,19 @@ _TIMES: Final = (
             "D m.adb\t\t\t20260315123456 9f3b3d54 m%b\n",
             path="m.ali",
         ),
+    ),
+    Cause(
+        id="compiled-unit-source-mtime",
+        title="Modification times of sources in a compiled unit",
+        family="time",
+        kinds=("ppu.source_mtime",),
+        tokens=time_field,
+        judge=two_times,
+        why="Free Pascal lists the modification times of all sources in the .ppu file.",
+        fixes=(Fix("set the sources' mtimes before compiling: touch -d @$SOURCE_DATE_EPOCH"),),
+        references=(_STAMPS,),
+        example=NearMiss("ppu.source_mtime", "2026-01-10T10:00:00Z", "2026-03-15T12:34:56Z"),
+        near_miss=NearMiss("ppu.checksum", "0x69622320", "0x69b6a770"),
     ),
 )
 

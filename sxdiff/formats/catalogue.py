@@ -23,6 +23,7 @@ from sxdiff.formats.bytecode.java_class import JavaClass
 from sxdiff.formats.bytecode.llvm_bitcode import LlvmBitcode
 from sxdiff.formats.bytecode.luac import Luac
 from sxdiff.formats.bytecode.ocaml import Ocaml
+from sxdiff.formats.bytecode.ppu import Ppu
 from sxdiff.formats.bytecode.pyc import Pyc
 from sxdiff.formats.bytecode.rmeta import Rmeta
 from sxdiff.formats.bytecode.wasm import Wasm
@@ -190,6 +191,7 @@ FORMATS: tuple[Format, ...] = (
     Elc(),
     Luac(),
     Ocaml(),
+    Ppu(),
     LlvmBitcode(),
     HaskellInterface(),
     Rmeta(),

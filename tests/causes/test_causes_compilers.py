@@ -60,6 +60,7 @@ EXPLAINED = [
     ("go-ldflags-date", "m", "build-date-ldflags"),
     ("mingw-pe-timestamp", "m.dll", "pe-timestamp"),
     ("gnat-ali-time", "m.ali", "compiled-unit-source-mtime"),
+    ("fpc-ppu-time", "u.ppu", "compiled-unit-source-mtime"),
     ("pyc-mtime", "__pycache__/m.cpython-311.pyc", "pyc-source-mtime"),
     ("pyc-path", "m.pyc", "pyc-co-filename-path"),
     ("pyc-path-nested", "m.cpython-311.pyc", "pyc-co-filename-path"),

@@ -17,6 +17,12 @@ ROOTS = {
     "pyc-hash": [("pyc.source_hash", ()), ("pyc.consts", ("<module>", "consts"))],
     "pyc-reference_flags": [("pyc.reference_flags", ("<module>",))],
     "java_class": [("java_class.constants", ("constants",))],
+    "ppu": [("ppu.source_mtime", ("part.inc",))],
+    "ppu-constant": [
+        ("ppu.checksum", ()),
+        ("ppu.interface_checksum", ()),
+        ("ppu.entries", ("entries #2",)),
+    ],
     "wasm": [("wasm.function", ("code", "main"))],
     "llvm_bitcode": [("llvm_bitcode.function", ("module", "function f"))],
     "beam": [("beam.literals", ("LitT", "content"))],
@@ -42,7 +48,7 @@ def test_one_change_is_one_root(look: Look, name: str) -> None:
     assert [(kind, where) for kind, where, *_ in told(look(a, b))] == ROOTS[name]
 
 
-@pytest.mark.parametrize("name", ["luac-5.1", "luac-5.3", "luac", "wasm", "elc", "ocaml"])
+@pytest.mark.parametrize("name", ["luac-5.1", "luac-5.3", "luac", "ppu", "wasm", "elc", "ocaml"])
 def test_every_byte_is_told(look: Look, name: str) -> None:
     data = sides(ARTEFACTS / name)[0].read_bytes()
     for at in range(len(data)):
