@@ -28,3 +28,14 @@ def escape(text: str) -> str:
         one if one.isprintable() and not _INVISIBLE.match(one) else f"\\u{{{ord(one):x}}}"
         for one in text
     )
+
+
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[)")
+
+
+def inert(line: str) -> str:
+    """An escaped line that the log of a forge's actions takes for no command: such a log obeys
+    `::COMMAND` at the start of a line, behind spaces too, and `##[COMMAND]` anywhere in it."""
+    if "::" not in line and "##[" not in line:
+        return line
+    return _COMMAND.sub(lambda found: (found[1] or "") + f"\\u{{{ord(found[0][-1]):x}}}", line)

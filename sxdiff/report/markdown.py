@@ -12,7 +12,7 @@ from typing import Final
 
 from sxdiff.report import words
 from sxdiff.report.build import Report
-from sxdiff.report.escape import escape
+from sxdiff.report.escape import escape, inert
 from sxdiff.report.places import Place, places
 from sxdiff.wire import JsonObject
 
@@ -61,7 +61,7 @@ def code(text: str) -> str:
 
 def block(lines: Iterable[str], language: str = "") -> str:
     """Lines in a code block, which they can't end."""
-    shown = "\n".join(map(escape, lines))
+    shown = "\n".join(inert(escape(line)) for line in lines)
     fence = "`" * max(3, _longest(shown) + 1)
     return f"{fence}{language}\n{shown}\n{fence}"
 

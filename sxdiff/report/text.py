@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from sxdiff.report import words
 from sxdiff.report.build import Report
-from sxdiff.report.escape import escape
+from sxdiff.report.escape import escape, inert
 from sxdiff.wire import JsonObject
 
 SCREEN_LINES = 23
@@ -29,10 +29,11 @@ _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
 def chunks(
     report: Report, *, verbose: bool = False, color: bool = False, width: int = 80
 ) -> Iterator[str]:
-    """The lines of the view. No character of an image but plain visible ones is in them."""
+    """The lines of the view. No character of an image but plain visible ones is in them, and a CI
+    log takes none for a command."""
     view = _View(report, verbose, color, max(width, 40))
     for line in view.tree() if verbose else view.screen():
-        yield line + "\n"
+        yield inert(line) + "\n"
 
 
 class _View:

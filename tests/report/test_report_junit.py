@@ -11,11 +11,13 @@ import xmlschema
 from sxdiff.model import Difference, Value
 from sxdiff.report import junit
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.read import reading
 
 Finish = Callable[..., Report]
 Explained = Callable[..., Report]
 Run = Callable[[Report], ElementTree.Element]
 
+REPORTS = Path(__file__).parent.parent.parent / "reports"
 LAYER = ("linux/amd64", "layer 1")
 HOSTILE = "evil\u202e\x1b[2J\x00\ufffe]]></failure><x a=\"'&quot;\ud800"
 
@@ -178,6 +180,12 @@ def test_directories_and_places_are_bounded_and_the_rest_is_told(
     assert others is not None
     assert others.attrib["message"] == "4 places: unexplained"
     assert (others.text or "").endswith("and 2 more places")
+
+
+@pytest.mark.parametrize("name", ["stagex-shaped", "multi-arch-one-differs", "docker-archive"])
+def test_a_real_report_is_valid(name: str, tmp_path: Path, read: Run) -> None:
+    with reading(str(REPORTS / name / "report.json"), str(tmp_path)) as report:
+        read(report)
 
 
 def test_a_report_gives_the_same_bytes_again(full_report: Report) -> None:

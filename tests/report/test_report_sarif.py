@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,10 +13,12 @@ import pytest
 from sxdiff.model import Difference, Value
 from sxdiff.report import sarif, words
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.read import reading
 
 Finish = Callable[..., Report]
 Explained = Callable[..., Report]
 
+REPORTS = Path(__file__).parent.parent.parent / "reports"
 LAYER = ("linux/amd64", "layer 1")
 HOSTILE = "../x [y](http://example.org) {0} </b>\u202e\x1b\x00?#%41"
 
@@ -196,6 +199,12 @@ def test_what_is_accepted_is_suppressed_with_its_reason(explained: Explained, ru
         ("cause-0", "note", [suppression]),
         ("cause-0", "note", [suppression]),
     ]
+
+
+@pytest.mark.parametrize("name", ["stagex-shaped", "multi-arch-one-differs", "docker-archive"])
+def test_a_real_report_is_valid(name: str, tmp_path: Path, run: Run) -> None:
+    with reading(str(REPORTS / name / "report.json"), str(tmp_path)) as report:
+        run(report)
 
 
 def test_a_report_gives_the_same_bytes_again(full_report: Report) -> None:
