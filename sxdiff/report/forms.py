@@ -12,13 +12,19 @@ from typing import Final, TypeAlias
 from sxdiff.report.build import Report
 
 
+PAGE_SIZE: Final = 15_000_000
+"""Bytes that a page takes at most, if its findings leave it so much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a form that people see shall look: `width` in columns, colour only on a terminal."""
+    """How a form that people see shall look: `width` in columns, colour only on a terminal, a page
+    of `page_size` bytes at most."""
 
     verbose: bool = False
     color: bool = False
     width: int = 80
+    page_size: int = PAGE_SIZE
 
 
 Write: TypeAlias = Callable[[Report, Manner], Iterator[str]]
@@ -39,10 +45,10 @@ def _json(report: Report, _: Manner) -> Iterator[str]:
     return json.chunks(report)
 
 
-def _html(report: Report, _: Manner) -> Iterator[str]:
+def _html(report: Report, manner: Manner) -> Iterator[str]:
     from sxdiff.report import html
 
-    return html.chunks(report)
+    return html.chunks(report, size=manner.page_size)
 
 
 def _markdown(report: Report, _: Manner) -> Iterator[str]:

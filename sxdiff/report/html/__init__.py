@@ -1,0 +1,226 @@
+"""The report as one page to attach: nothing loaded, readable without scripts, on a phone, in the
+dark, on paper.
+
+jinja2 is slow to load, so this package is imported only where HTML is asked for.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from sxdiff.model import RUNGS, Route
+from sxdiff.report import words
+from sxdiff.report.build import Report
+from sxdiff.report.escape import escape
+from sxdiff.report.forms import PAGE_SIZE
+from sxdiff.report.html import chart, leaf, tree
+from sxdiff.wire import JsonObject
+
+_OPEN_BELOW = 60
+"""A tree with fewer differences than this is shown unfolded, a larger one down to its layers."""
+_JUMPS = 12
+"""How many findings the top of the page links to."""
+_CHUNK_CHARACTERS = 1 << 16
+
+
+def chunks(report: Report, *, size: int = PAGE_SIZE) -> Iterator[str]:
+    """The page in pieces, of `size` bytes at most, but findings are always whole. The same report
+    gives the same page, byte for byte."""
+    header = report.header
+    head = _Environment("report.html.j2").render(**_head(report))
+    found = tree.survey(report)
+    cards = _findings(report, found)
+    template = _Environment("findings.html.j2")
+    findings = template.render(**cards, kept=None)
+    room = max(0, size - len(head.encode()) - len(findings.encode()) - 4096)
+    selection = tree.Selection(found.room, room)
+    if selection.left_out(report):
+        # nothing links to what is not there
+        kept = {difference["id"] for difference in selection.of(report)}
+        findings = template.render(**cards, kept=kept)
+    total = header["summary"]["differences"]["total"]
+    causes = {one["cause"]: index for index, one in enumerate(_confirmed(header))}
+    yield head
+    yield findings
+    yield from _joined(
+        _Environment("tree.html.j2").stream(
+            header=header,
+            lines=tree.lines(report, selection, _instructions(header)),
+            total=total,
+            unfolded_depth=99 if total < _OPEN_BELOW else 1,
+            left_out=selection.left_out(report),
+            strip=chart.strip,
+            causes=causes,
+            color=chart.color,
+        )
+    )
+
+
+class _Environment:
+    """A template of this package, with all that templates share."""
+
+    def __init__(self, name: str) -> None:
+        folder = resources.files("sxdiff.report") / "templates"
+        environment = jinja2.Environment(
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=_finalize,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        )
+        environment.filters.update(number=lambda value: f"{value:,}", size=words.size)
+        environment.globals.update(count=words.count, step=words.STEP, nbsp=Markup("&nbsp;"))
+        self._template = environment.get_template(name)
+
+    def render(self, **values: object) -> str:
+        return self._template.render(values)
+
+    def stream(self, **values: object) -> Iterator[str]:
+        return self._template.generate(values)
+
+
+def _joined(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in fewer pieces."""
+    kept: list[str] = []
+    characters = 0
+    for piece in pieces:
+        kept.append(piece)
+        characters += len(piece)
+        if characters >= _CHUNK_CHARACTERS:
+            yield "".join(kept)
+            kept.clear()
+            characters = 0
+    yield "".join(kept)
+
+
+def _head(report: Report) -> JsonObject:
+    header = report.header
+    folder = resources.files("sxdiff.report") / "templates"
+    style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    platforms = [
+        {
+            **platform,
+            "name": words.platform_name(platform),
+            "holds": {} if platform["only_in"] else _holds(platform["equal_at"]),
+            "digests": words.digests(platform),
+        }
+        for platform in header["platforms"]
+    ]
+    has_unexplained = any(not one["confirmed"] for one in header["findings"])
+    return {
+        "header": header,
+        # trusted: our own files, whose digests the page's policy names
+        "style": Markup(style),  # noqa: S704
+        "script": Markup(script),  # noqa: S704
+        "policy": Markup(  # noqa: S704
+            f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
+            " base-uri 'none'; form-action 'none'"
+        ),
+        "verdict": words.verdict(header),
+        "meaning": words.meaning(header),
+        "counterfactual": words.counterfactual(header),
+        "rungs": RUNGS[:-1],
+        "asked": header["options"].get("require"),
+        "holds": _holds(header["equal_at"]),
+        "would": words.counterfactual(header)
+        and _holds(header["summary"]["counterfactual"]["equal_at"]),
+        "platforms": platforms,
+        "bars": chart.bars(header),
+        "jumps": [
+            {
+                "title": finding["title"] if finding["confirmed"] else "unexplained",
+                "look": chart.color(number - has_unexplained) if finding["confirmed"] else "bad",
+                "differences": len(finding["differences"]),
+            }
+            for number, finding in enumerate(header["findings"][:_JUMPS])
+        ],
+        "accepted": header["accepted"],
+    }
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _holds(equal_at: str) -> dict[str, bool]:
+    """Of each rung whether it holds: all below the strongest do."""
+    return {rung: index >= RUNGS.index(equal_at) for index, rung in enumerate(RUNGS[:-1])}
+
+
+def _confirmed(header: JsonObject) -> list[JsonObject]:
+    return [one for one in header["findings"] if one["confirmed"]]
+
+
+def _findings(report: Report, found: tree.Survey) -> JsonObject:
+    causes = {one["cause"]: index for index, one in enumerate(_confirmed(report.header))}
+    return {
+        "header": report.header,
+        "findings": [_finding(report, one, found, causes) for one in report.header["findings"]],
+        "problems": report.header["problems"],
+    }
+
+
+def _finding(
+    report: Report, finding: JsonObject, found: tree.Survey, causes: dict[str, int]
+) -> JsonObject:
+    kinds = []
+    for kind in finding["kinds"]:
+        example = report.examples[kind["example"]]
+        alike = example.get("count", 1)  # not in reports of before 0.2
+        place = words.place(example, report.header)
+        kinds.append({**kind, "alike": alike, "place": place, "leaf": leaf.leaf(example)})
+    example = report.examples[finding["kinds"][0]["example"]] if finding["kinds"] else {}
+    claim = next(
+        (
+            (one["a"], one["b"])
+            for one in example.get("claims", [])
+            if one["cause"] == finding["cause"] and one["a"] != one["b"]
+        ),
+        None,
+    )
+    varied = words.varied(finding)
+    files = words.files(finding)
+    number = causes.get(finding["cause"])
+    # reports of before 0.2 do not know these
+    later = {"why": "", "consequences": 0, "suspects": []}
+    return {
+        **later,
+        **finding,
+        "look": "bad" if number is None else chart.color(number),
+        "kinds": kinds,
+        "claim": claim and [*map(leaf.markup, leaf.marked(*claim))],
+        # the line of evidence says more where several values varied, or an image says the same
+        "varied": "" if claim and varied == " / ".join(claim) else varied,
+        "files": files,
+        "places": [*found.places.get(finding["cause"], {}).items()],
+        "places_left_out": max(0, files - tree.PLACES),
+    }
+
+
+def _instructions(header: JsonObject) -> dict[Route, str]:
+    """What made a layer, by the route that leads to it."""
+    told: dict[Route, str] = {}
+    for platform in header["platforms"]:
+        image = [] if platform["image"] is None else [platform["image"]]
+        sides = [(platform[side] or {}).get("layers", []) for side in "ab"]
+        for number in range(max(map(len, sides))):
+            made = [
+                layers[number]["created_by"] if number < len(layers) else None for layers in sides
+            ]
+            both = [one for one in dict.fromkeys(made) if one]
+            if both:
+                told[*image, platform["platform"], f"layer {number + 1}"] = " / ".join(both)
+    return told
+
+
+def _finalize(value: object) -> object:
+    """Every text that the template prints passes here: no image chooses what a page does."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return escape(value)
+    return value
