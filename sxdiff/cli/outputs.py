@@ -1,6 +1,7 @@
 """Where a report goes: an option for each form, checked before the work and written after it."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import click
 
 from sxdiff.report import write
 from sxdiff.report.build import Report
-from sxdiff.report.forms import FORMS, Form, Manner
+from sxdiff.report.forms import FORMS, PAGE_SIZE, Form, Manner
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -26,6 +27,14 @@ def output_options(function: _Function) -> _Function:
         help="auto, always or never.",
     )
     function = color(function)
+    size = click.option(
+        "--max-report-size",
+        metavar="SIZE",
+        default=f"{PAGE_SIZE // 1_000_000}MB",
+        callback=_bytes,
+        help="Cut the page's tree to so much (kB, MB) [15MB].",
+    )
+    function = size(function)
     verbose = click.option(
         "-v", "--verbose", is_flag=True, help="List every difference in the text."
     )
@@ -42,6 +51,7 @@ class Outputs:
     targets: tuple[tuple[Form, str], ...]
     verbose: bool
     color: str
+    page_size: int
 
     @classmethod
     def of(cls, options: dict[str, Any], inputs: Iterable[str]) -> "Outputs":
@@ -55,7 +65,12 @@ class Outputs:
         if not targets:
             targets = [(form, write.STDOUT) for form in FORMS if form.name == "text"]
         _check([target for _, target in targets], inputs)
-        return cls(tuple(targets), options.pop("verbose"), options.pop("color"))
+        return cls(
+            targets=tuple(targets),
+            verbose=options.pop("verbose"),
+            color=options.pop("color"),
+            page_size=options.pop("max_report_size"),
+        )
 
     def write(self, report: Report) -> None:
         """Writes every form. Nobody has to read standard output to its end."""
@@ -75,7 +90,16 @@ class Outputs:
             verbose=self.verbose,
             color=color if self.color == "auto" else self.color == "always",
             width=width if self.verbose and width else 80,
+            page_size=self.page_size,
         )
+
+
+def _bytes(_: click.Context, __: click.Parameter, value: str) -> int:
+    """The number of bytes that a size says: `500kB`, `15MB`, `15M`, or bytes without a unit."""
+    found = re.fullmatch(r"(\d{1,9})\s*(?:([kKmM])[bB]?|[bB])?", value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no size, such as 15MB.")
+    return int(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[(found[2] or "").lower()]
 
 
 def drop_stdout() -> None:

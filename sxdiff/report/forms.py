@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 
 from sxdiff.report.build import Report
 
-
 PAGE_SIZE: Final = 15_000_000
 """Bytes that a page takes at most, if its findings leave it so much."""
 

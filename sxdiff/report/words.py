@@ -111,7 +111,7 @@ def size(number: int) -> str:
     return f"{value:,.0f} {unit}" if value >= 99.95 else f"{value:.3g} {unit}"
 
 
-def common(a: Sequence[str], b: Sequence[str]) -> int:
+def common(a: Sequence[object], b: Sequence[object]) -> int:
     """How many items the two begin with alike."""
     pairs = enumerate(zip(a, b, strict=False))
     return next((index for index, (x, y) in pairs if x != y), min(len(a), len(b)))

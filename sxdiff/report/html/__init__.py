@@ -172,34 +172,30 @@ def _finding(
     kinds = []
     for kind in finding["kinds"]:
         example = report.examples[kind["example"]]
-        alike = example.get("count", 1)  # not in reports of before 0.2
         place = words.place(example, report.header)
-        kinds.append({**kind, "alike": alike, "place": place, "leaf": leaf.leaf(example)})
+        kinds.append(
+            {**kind, "alike": example["count"], "place": place, "leaf": leaf.leaf(example)}
+        )
     example = report.examples[finding["kinds"][0]["example"]] if finding["kinds"] else {}
     claim = next(
         (
             (one["a"], one["b"])
-            for one in example.get("claims", [])
+            for one in example.get("claims", ())
             if one["cause"] == finding["cause"] and one["a"] != one["b"]
         ),
         None,
     )
     varied = words.varied(finding)
-    files = words.files(finding)
     number = causes.get(finding["cause"])
-    # reports of before 0.2 do not know these
-    later = {"why": "", "consequences": 0, "suspects": []}
     return {
-        **later,
         **finding,
         "look": "bad" if number is None else chart.color(number),
         "kinds": kinds,
         "claim": claim and [*map(leaf.markup, leaf.marked(*claim))],
         # the line of evidence says more where several values varied, or an image says the same
         "varied": "" if claim and varied == " / ".join(claim) else varied,
-        "files": files,
         "places": [*found.places.get(finding["cause"], {}).items()],
-        "places_left_out": max(0, files - tree.PLACES),
+        "places_left_out": max(0, finding["files"] - tree.PLACES),
     }
 
 

@@ -312,8 +312,9 @@ def _of_how_many(difference: JsonObject) -> str:
 
 def _moves(difference: JsonObject) -> list[Move]:
     """The fewest items that explain another order, if the difference is one of order."""
-    values = [(difference[name] or {}).get("value") for name in "ab"]
-    if not difference["kind"].endswith("order") or not all(isinstance(one, str) for one in values):
+    sides = [(difference[name] or {}).get("value") for name in "ab"]
+    values = [one for one in sides if isinstance(one, str)]
+    if not difference["kind"].endswith("order") or len(values) < len(sides):
         return []
     lists = [value.split("\n" if "\n" in value else ", ") for value in values]
     if len(lists[0]) < 2 or sorted(lists[0]) != sorted(lists[1]):
