@@ -5,13 +5,15 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sxdiff.report import write
-from sxdiff.report.build import Report
 from sxdiff.report.forms import FORMS, PAGE_SIZE, Form, Manner
+
+if TYPE_CHECKING:
+    from sxdiff.report.build import Report
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -72,7 +74,7 @@ class Outputs:
             page_size=options.pop("max_report_size"),
         )
 
-    def write(self, report: Report) -> None:
+    def write(self, report: "Report") -> None:
         """Writes every form. Nobody has to read standard output to its end."""
         # files first: they must be whole whoever reads on
         for form, target in sorted(self.targets, key=lambda output: output[1] == write.STDOUT):

@@ -7,9 +7,10 @@ A form's module is loaded only where the form is asked for: some are slow to loa
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sxdiff.report.build import Report
+if TYPE_CHECKING:
+    from sxdiff.report.build import Report
 
 PAGE_SIZE: Final = 15_000_000
 """Bytes that a page takes at most, if its findings leave it so much."""
@@ -26,7 +27,7 @@ class Manner:
     page_size: int = PAGE_SIZE
 
 
-Write: TypeAlias = Callable[[Report, Manner], Iterator[str]]
+Write: TypeAlias = Callable[["Report", Manner], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,55 +39,55 @@ class Form:
     write: Write
 
 
-def _json(report: Report, _: Manner) -> Iterator[str]:
+def _json(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import json
 
     return json.chunks(report)
 
 
-def _html(report: Report, manner: Manner) -> Iterator[str]:
+def _html(report: "Report", manner: Manner) -> Iterator[str]:
     from sxdiff.report import html
 
     return html.chunks(report, size=manner.page_size)
 
 
-def _markdown(report: Report, _: Manner) -> Iterator[str]:
+def _markdown(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import markdown
 
     return markdown.chunks(report)
 
 
-def _summary(report: Report, _: Manner) -> Iterator[str]:
+def _summary(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import markdown
 
     return markdown.summary(report)
 
 
-def _annotations(report: Report, _: Manner) -> Iterator[str]:
+def _annotations(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import annotations
 
     return annotations.chunks(report)
 
 
-def _sarif(report: Report, _: Manner) -> Iterator[str]:
+def _sarif(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import sarif
 
     return sarif.chunks(report)
 
 
-def _junit(report: Report, _: Manner) -> Iterator[str]:
+def _junit(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import junit
 
     return junit.chunks(report)
 
 
-def _attest(report: Report, _: Manner) -> Iterator[str]:
+def _attest(report: "Report", _: Manner) -> Iterator[str]:
     from sxdiff.report import attest
 
     return attest.chunks(report)
 
 
-def _text(report: Report, manner: Manner) -> Iterator[str]:
+def _text(report: "Report", manner: Manner) -> Iterator[str]:
     from sxdiff.report import text
 
     return text.chunks(report, verbose=manner.verbose, color=manner.color, width=manner.width)

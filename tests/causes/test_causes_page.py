@@ -106,7 +106,7 @@ def test_explain_loads_nothing_that_looks_into_images() -> None:
 
 
 def test_a_reader_that_leaves_early_changes_nothing() -> None:
-    command = [sys.executable, "-m", "sxdiff.cli", "explain"]
+    command = [sys.executable, "-m", "sxdiff", "explain"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
