@@ -20,7 +20,8 @@ RANKS = {
     "compare": 2,
     "work": 3,
     "run": 4,
-    "cli": 5,
+    "batch": 5,
+    "cli": 6,
 }
 """A room is a module or package directly below sxdiff; rooms of one rank do not know each other."""
 

@@ -18,7 +18,7 @@ from sxdiff import __version__
 MET, NOT_MET, NO_VERDICT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes, as docs/report.md has them."""
 
-COMMANDS: Final = ("compare", "render", "explain")
+COMMANDS: Final = ("compare", "batch", "render", "explain")
 """Each is `command` of the module of its name. The first is meant where none is named."""
 
 _MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EFBIG)

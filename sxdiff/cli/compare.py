@@ -12,19 +12,19 @@ from sxdiff.cli import MET, NOT_MET
 from sxdiff.cli.outputs import Outputs, output_options
 from sxdiff.report.escape import escape
 
-_RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
+RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
 
 
 @click.command(
     context_settings={"max_content_width": 80},
     options_metavar="[OPTION]...",
-    epilog="Also: sxdiff render --help, sxdiff explain --help",
+    epilog="Also: sxdiff batch --help, sxdiff render --help, sxdiff explain --help",
 )
 @click.argument("a")
 @click.argument("b")
 @click.option(
     "--require",
-    type=click.Choice(_RUNGS),
+    type=click.Choice(RUNGS),
     metavar="RUNG",
     help="archive, index, [manifest], config, rootfs, contents",
 )
@@ -58,7 +58,7 @@ def command(a: str, b: str, **options: Any) -> int:
     from sxdiff.run import Options, compare
 
     outputs = Outputs.of(options, (a, b))
-    progress = _Progress() if sys.stderr.isatty() else None
+    progress = Progress() if sys.stderr.isatty() else None
     try:
         with compare(a, b, Options(**options), progress) as report:
             if progress:
@@ -70,7 +70,7 @@ def command(a: str, b: str, **options: Any) -> int:
             progress.clear()
 
 
-class _Progress:
+class Progress:
     """One line on the terminal's standard error, drawn over and over."""
 
     _SECONDS = 0.1

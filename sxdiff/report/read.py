@@ -119,6 +119,7 @@ class _Reader:
         self._passed = 0
         self._last = b""
         self._highest = "d0"
+        self._causes: set[str] = set()
         self._difference = check_of(
             report_schema()["properties"]["differences"]["items"], report_schema()
         )
@@ -156,6 +157,7 @@ class _Reader:
             raise _wrong(found, document)
         del document["differences"]
         _check_references(document, self._highest, count)
+        _check_causes(document, self._causes)
         return document
 
     def _keep(self, number: int, document: JsonObject) -> None:
@@ -169,6 +171,8 @@ class _Reader:
         for id_ in one["derived_from"]:
             if len(id_) >= len(self._highest):
                 self._highest = max(self._highest, id_, key=lambda one: (len(one), one))
+        if not one["derived"]:
+            self._causes.update(one["causes"] or [UNEXPLAINED])
         key = key_of(tuple(one["where"]))
         if key < self._last:
             raise _NotAReportError(f"difference {number} is out of order")
@@ -280,6 +284,14 @@ def _check_references(document: JsonObject, highest: str, count: int) -> None:
     for finding in document["findings"]:
         for id_ in (*finding["differences"], *(kind["example"] for kind in finding["kinds"])):
             _check_reference(id_, count)
+
+
+def _check_causes(document: JsonObject, causes: set[str]) -> None:
+    """Every cause of a difference, and of an image, has its finding."""
+    for image in document.get("images", ()):
+        causes.update(image["causes"])
+    for cause in sorted(causes - {finding["cause"] for finding in document["findings"]}):
+        raise _NotAReportError(f"is not a report of sxdiff: there is no finding {_shown(cause)}")
 
 
 def _check_reference(id_: str, count: int) -> None:

@@ -7,7 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from sxdiff.report import words
+from sxdiff.report import images, words
 from sxdiff.report.build import Report
 from sxdiff.report.escape import escape, inert
 from sxdiff.wire import JsonObject
@@ -21,6 +21,8 @@ _LINES_OF_CAUSES = 7
 """Lines of the screen that are for causes, if there are any."""
 _FIX_LINES = 2
 _BRIEF_LINES = 3
+_ROWS_LEAST = 4
+"""Rows of the table of several images that are there for sure, if there are so many."""
 _HINT = "-v lists every difference, --html FILE makes a page of them"
 _HINT_NAMED = "-v lists all, --html FILE makes a page of it, sxdiff explain CAUSE tells more"
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
@@ -45,6 +47,8 @@ class _View:
         self._width = width
 
     def screen(self) -> list[str]:
+        if self._header.get("images"):
+            return self._images_screen()
         lines = [*self._head(), *self._counts()]
         problems = [*self._problems()]
         hint = [*self._hint()]
@@ -59,7 +63,14 @@ class _View:
         return lines + (hint if len(lines) + len(hint) <= SCREEN_LINES else hint[1:])
 
     def tree(self) -> Iterator[str]:
-        yield from self._head()
+        if self._header.get("images"):
+            yield from self._images_head()
+            for block in self._groups():
+                yield from ("", *block)
+            yield from ("", *self._table(images.worst_first(self._header)), "")
+            yield from self._platforms()
+        else:
+            yield from self._head()
         yield from self._counts()
         yield from self._kinds(None)
         for finding in self._header["findings"]:
@@ -83,7 +94,10 @@ class _View:
         meaning = words.meaning(header)
         if meaning:
             yield meaning
-        platforms = header["platforms"]
+        yield from self._platforms()
+
+    def _platforms(self) -> Iterator[str]:
+        platforms = self._header["platforms"]
         # full digests while there is room: they get copied
         full = self._verbose or len(platforms) <= _PLATFORMS_TOLD - 1
         signed = [*map(words.digests, platforms)]
@@ -111,6 +125,71 @@ class _View:
             rest = order[len(told) :]
             equal = sum(not differing[index] for index in rest)
             yield f"and {words.count(len(rest), 'more platform')}, {equal} with equal manifests"
+
+    def _images_screen(self) -> list[str]:
+        """Of several images: how many are equal, what the others differ by, the worst of them."""
+        lines = [*self._images_head(), *self._counts()]
+        end = [*self._problems(), *self._hint()]
+        worst = [one for one in images.worst_first(self._header) if not one["met"]]
+        room = SCREEN_LINES - len(lines) - len(end)
+        # what is left for groups: an empty line, some rows, the line that tells what is left out
+        for_groups = room - (min(len(worst), _ROWS_LEAST) + 2 if worst else 0)
+        told: list[str] = []
+        groups = self._groups()
+        for number, block in enumerate(groups):
+            told += [] if told else [""]
+            left = for_groups - len(told) - (number + 1 < len(groups))
+            if left < 1:
+                more = sum(len(one.images) for one in images.groups(self._header)[number:])
+                told.append(f"and {words.count(more, images.noun(self._header))} by other causes")
+                break
+            told += block if len(block) <= left else block[:1]
+        room -= len(told)
+        if worst:
+            shown = len(worst) if len(worst) < room else max(0, room - 2)
+            told += ["", *self._table(worst[:shown])]
+            if shown < len(worst):
+                told.append(f"and {len(worst) - shown:,} more")
+        return lines + told + end
+
+    def _images_head(self) -> Iterator[str]:
+        header = self._header
+        yield self._paint(words.verdict(header), _BOLD, _GREEN if header["met"] else _RED)
+        yield self._cut(images.tally(header), end=True)
+
+    def _groups(self) -> list[list[str]]:
+        """What images differ by, a block of lines for each group of them."""
+        findings = {one["cause"]: one for one in self._header["findings"]}
+        blocks = []
+        for causes, found in images.groups(self._header):
+            many = words.count(len(found), images.noun(self._header))
+            if not causes:
+                verb = "has" if len(found) == 1 else "have"
+                names = escape(", ".join(one["image"] for one in found))
+                line = f"{many} {verb} unexplained differences: {names}"
+                blocks.append([self._paint(self._cut(line, end=True), _BOLD, _RED)])
+                continue
+            verb = "differs" if len(found) == 1 else "differ"
+            line = escape(f"{many} {verb} only by {' and '.join(causes)}")
+            block = [self._paint(self._cut(line, end=True), _BOLD, _GREEN)]
+            for cause in causes:
+                if len(causes) == 1 or self._verbose:
+                    finding = findings[cause]
+                    block.append(self._cut(f"  {escape(words.varied(finding))}", end=True))
+                    block += self._wrapped("  fix: ", finding["fix"], 1)
+            blocks.append(block)
+        return blocks
+
+    def _table(self, found: list[JsonObject]) -> list[str]:
+        rows = [[escape(cell) for cell in images.row(one)] for one in found]
+        most = max((_columns(name) for name, _, _ in rows), default=0)
+        width = most if self._verbose else min(most, self._width // 2)
+        lines = []
+        for name, rung, told in rows:
+            cut = _cut_middle(name, width)
+            line = f"{cut}{' ' * (width - _columns(cut))}  {rung:8}  {told}".rstrip()
+            lines.append(line if self._verbose else self._cut(line, end=True))
+        return lines
 
     def _counts(self) -> Iterator[str]:
         summary = self._header["summary"]

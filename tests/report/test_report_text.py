@@ -135,7 +135,7 @@ def test_many_things_make_one_screen(builder: ReportBuilder, finish: Finish) -> 
     platforms: list[dict[str, Any]] = [
         {
             "platform": f"p{number}",
-            "image": long,
+            "image": None,
             "equal_at": "nothing",
             "only_in": None if number % 2 else "a",
             "a": {"manifest": "sha256:" + "1" * 64, "config": None, "layers": []},
