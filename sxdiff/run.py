@@ -1,9 +1,11 @@
 """The story: open both, read and verify, compare platform by platform, sum up."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from sxdiff.compare.transport import transport_differences
@@ -11,6 +13,7 @@ from sxdiff.image.graph import Image, Input, PlatformImage
 from sxdiff.image.oci import open_input, pair_images, select
 from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.gate import Acceptance, Gate
 from sxdiff.work.diagnosis import Diagnosis, builders_of, explained, said_by
 from sxdiff.work.directories import directories_equal
 from sxdiff.work.indexes import compare_indexes, identity
@@ -31,7 +34,8 @@ PLAIN_ROOT = "plain root"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user chose; see `sxdiff --help`."""
+    """What the user chose; see `sxdiff --help`. `now` is the date that said which rules of
+    `accept` are expired, where any may be; `baseline` is an earlier report."""
 
     require: str | None = None
     ref: str | None = None
@@ -40,6 +44,10 @@ class Options:
     spool: str | None = None
     write_normalised: str | None = None
     debug: bool = False
+    accept: tuple[Acceptance, ...] = ()
+    now: date | None = None
+    baseline: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
 
     Raises InputError where there is no verdict: no image, corrupt, or used wrongly.
     """
-    limits = Limits()
+    limits = options.limits
     done = 0
 
     def observer(count: int) -> None:
@@ -68,14 +76,21 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
             progress(done, reading.total, "reading")
 
     with Spool.create(options.spool) as spool:
+        gate, known = _gate(options, spool)
         inputs = (open_input(a, spool.new, limits), open_input(b, spool.new, limits))
         with (
-            Pool(spool.directory, _jobs(options, inputs), observer, debug=options.debug) as pool,
+            Pool(
+                spool.directory,
+                _jobs(options, inputs),
+                observer,
+                debug=options.debug,
+                limits=changed(limits),
+            ) as pool,
             ReportBuilder(spool.directory, explained) as builder,
         ):
             reading = Reading(pool, spool)
             context = Context(pool, spool, reading, builder, limits, options.debug)
-            yield _Run((a, b), inputs, options, context).report()
+            yield _Run((a, b), inputs, options, context, gate, known).report()
 
 
 class _Run:
@@ -87,8 +102,12 @@ class _Run:
         inputs: tuple[Input, Input],
         options: Options,
         context: Context,
+        gate: Gate | None,
+        known: str | None,
     ) -> None:
         self._paths = paths
+        self._gate = gate
+        self._known = known
         self._inputs = inputs
         self._options = options
         self._context = context
@@ -363,18 +382,34 @@ class _Run:
             )
         counts = self._context.counts
         return self._builder.finish(
-            options={
-                "require": require,
-                "ref": self._options.ref,
-                "platforms": list(self._options.platforms),
-            },
+            options=self._told_options(require),
             inputs=inputs,
             equal_at=equal_at,
             met=equal_at != "nothing" and RUNGS.index(equal_at) <= RUNGS.index(require),
             platforms=self._platforms,
             files=asdict(counts),
             diagnosis=Diagnosis(self._context.known, "\n".join(sorted(self._builders)), self._said),
+            gate=self._gate,
         )
+
+    def _told_options(self, require: str) -> dict[str, Any]:
+        """All that can change the result; what is rarely used, only where it is."""
+        options = self._options
+        told: dict[str, Any] = {
+            "require": require,
+            "ref": options.ref,
+            "platforms": list(options.platforms),
+        }
+        if options.accept:
+            told["accept"] = [str(one) for one in options.accept]
+        if any(one.expires for one in options.accept) and options.now:
+            told["now"] = options.now.isoformat()
+        if options.baseline is not None:
+            name = os.path.basename(options.baseline)
+            told |= {"baseline": name, "baseline_digest": f"sha256:{self._known}"}
+        if limits := changed(options.limits):
+            told["limits"] = [f"{name}={value}" for name, value in limits.items()]
+        return told
 
     def _default_rung(self) -> str:
         """What is asked for where the user does not say: the strongest that both forms have."""
@@ -384,6 +419,24 @@ class _Run:
             image.root is not None for opened in self._inputs for image in opened.images
         )
         return "manifest" if manifests else "config"
+
+
+def changed(limits: Limits) -> dict[str, int]:
+    """The limits that are not as they always are."""
+    usual = asdict(Limits())
+    return {name: value for name, value in asdict(limits).items() if value != usual[name]}
+
+
+def _gate(options: Options, spool: Spool) -> tuple[Gate | None, str | None]:
+    """What is accepted, if anything is to be, and the SHA-256 of the report that is known."""
+    if options.baseline is None:
+        return (Gate(options.accept) if options.accept else None), None
+    from sxdiff.report.baseline import read_known  # noqa: PLC0415 - rarely asked for
+
+    known = read_known(options.baseline, os.path.basename(options.baseline), spool.directory)
+    with open(options.baseline, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Gate(options.accept, known), digest
 
 
 def _jobs(options: Options, inputs: tuple[Input, Input]) -> int:

@@ -13,10 +13,17 @@ class LocalPool:
     """Does each task here and now; tasks and answers go through JSON all the same."""
 
     def __init__(
-        self, spool: str, jobs: int, progress: Progress | None = None, *, debug: bool = False
+        self,
+        spool: str,
+        jobs: int,
+        progress: Progress | None = None,
+        *,
+        debug: bool = False,
+        limits: dict[str, int] | None = None,
     ) -> None:
         self._tasks = Tasks(spool, "w0_", progress or (lambda _: None))
         self._settings = (jobs, debug)
+        self._limits = {"limits": limits} if limits else {}
 
     def __enter__(self) -> "LocalPool":
         return self
@@ -26,7 +33,7 @@ class LocalPool:
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         for number, task in enumerate(tasks):
-            asked = json.loads(json.dumps(task))
+            asked = json.loads(json.dumps(task | self._limits))
             answer = json.loads(json.dumps(_answer(self._tasks, asked)))
             yield number, _value(answer, 0)
 

@@ -19,6 +19,7 @@ RANKS = {
     "image": 2,
     "compare": 2,
     "work": 3,
+    "policy": 4,
     "run": 4,
     "batch": 5,
     "cli": 6,

@@ -12,6 +12,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,8 +21,9 @@ import pytest
 
 import sxdiff
 from sxdiff import cli
-from sxdiff.model import RUNGS, Difference, InputError, Value
+from sxdiff.model import RUNGS, Difference, InputError, Limits, Value
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.gate import Acceptance
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class _Options:
     spool: str | None
     write_normalised: str | None
     debug: bool
+    accept: tuple[Acceptance, ...] = ()
+    now: date | None = None
+    baseline: str | None = None
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
 
 
 class Run:
@@ -112,9 +118,15 @@ def test_every_option_arrives(run: Run) -> None:
     _main(
         *("--require", "config", "--ref", "v1", "--platform", "linux/arm64", "--platform", "p"),
         *("--jobs", "3", "--spool", "/s", "--write-normalised", "/n", "--debug"),
+        *("--accept", "timestamp-in-text:etc/**=dates", "--baseline", "old.json"),
         *("left", "right"),
     )
-    options = _Options("config", "v1", ("linux/arm64", "p"), 3, "/s", "/n", True)
+    rule = Acceptance("timestamp-in-text", "etc/**", "dates")
+    options = _Options(
+        *("config", "v1", ("linux/arm64", "p"), 3, "/s", "/n", True),
+        accept=(rule,),
+        baseline="old.json",
+    )
     assert run.asked == [("left", "right", options)]
     _main("a", "b")
     assert run.asked[1][2] == _Options(None, None, (), None, None, None, False)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from sxdiff import __version__
 
@@ -37,7 +38,18 @@ class _Commands(click.Group):
         found: click.Command = import_module(f"sxdiff.cli.{name}").command
         return found
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may come first: a command, or what may follow the one that is meant."""
+        found = super().shell_complete(ctx, incomplete)
+        meant = self.get_command(ctx, COMMANDS[0])
+        if incomplete.startswith("-") and meant is not None:
+            with click.Context(meant, parent=ctx, info_name=meant.name) as context:
+                return found + meant.shell_complete(context, incomplete)
+        return [CompletionItem(incomplete, type="file"), *found]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and not args:  # a shell asks what may come first
+            return super().parse_args(ctx, args)
         if args != ["--version"] and args[:1] not in [[name] for name in COMMANDS]:
             args = [COMMANDS[0], *args]
         return super().parse_args(ctx, args)

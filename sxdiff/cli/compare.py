@@ -2,49 +2,115 @@
 
 # ruff: noqa: PLC0415 - late imports: help is told before all of sxdiff is loaded
 
+import os
 import sys
+from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Any, Final
 
 import click
 
 from sxdiff.cli import MET, NOT_MET
-from sxdiff.cli.outputs import Outputs, output_options
+from sxdiff.cli.options import FILE, WIDTH, Command, Option, causes
+from sxdiff.cli.outputs import OUTPUTS, Outputs, output_options
 from sxdiff.report.escape import escape
 
+_SELECTION, _GATE, _WORK = "What is compared", "Gate", "Work"
 RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
 
 
 @click.command(
-    context_settings={"max_content_width": 80},
+    cls=Command,
+    context_settings={"max_content_width": WIDTH},
     options_metavar="[OPTION]...",
     epilog="Also: sxdiff batch --help, sxdiff render --help, sxdiff explain --help",
 )
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE)
 @click.option(
-    "--require",
-    type=click.Choice(RUNGS),
-    metavar="RUNG",
-    help="archive, index, [manifest], config, rootfs, contents",
+    "--ref",
+    cls=Option,
+    group=_SELECTION,
+    metavar="NAME",
+    help="Compare the image of this name in each input.",
 )
-@click.option("--ref", metavar="NAME", help="Compare the image of this name in each input.")
 @click.option(
     "--platform",
     "platforms",
+    cls=Option,
+    group=_SELECTION,
     multiple=True,
     metavar="P",
     help="Compare only OS/ARCH; may be repeated.",
 )
+@click.option(
+    "--require",
+    cls=Option,
+    group=_GATE,
+    type=click.Choice(RUNGS),
+    metavar="RUNG",
+    help="archive, index, [manifest], config, rootfs, contents",
+)
+@click.option(
+    "--accept",
+    cls=Option,
+    group=_GATE,
+    multiple=True,
+    metavar="RULE",
+    shell_complete=causes,
+    help="Accept what CAUSE[:PATH-GLOB]=REASON says; may be repeated.",
+)
+@click.option(
+    "--baseline",
+    cls=Option,
+    group=_GATE,
+    type=FILE,
+    metavar="FILE",
+    help="Accept what an earlier report (JSON) tells.",
+)
+@click.option(
+    "--policy",
+    cls=Option,
+    group=_GATE,
+    type=FILE,
+    metavar="FILE",
+    help="Read the policy there [sxdiff.toml, pyproject.toml].",
+)
+@click.option("--no-policy", cls=Option, group=_GATE, is_flag=True, help="Read no policy.")
+@click.option(
+    "--now",
+    cls=Option,
+    group=_GATE,
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="The day for rules that expire [today].",
+)
 @output_options
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Work on N things at once.")
-@click.option("--spool", metavar="DIR", help="Keep temporary files below DIR.")
 @click.option(
     "--write-normalised",
+    cls=Option,
+    group=OUTPUTS,
+    type=FILE,
     metavar="DIR",
     help="Write both images without what is explained.",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option(
+    "--jobs",
+    cls=Option,
+    group=_WORK,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Work on N things at once.",
+)
+@click.option(
+    "--spool",
+    cls=Option,
+    group=_WORK,
+    type=FILE,
+    metavar="DIR",
+    help="Keep temporary files below DIR.",
+)
+@click.option("--debug", cls=Option, group=_WORK, is_flag=True, help="Show tracebacks.")
 @click.help_option("-h", "--help")
 def command(a: str, b: str, **options: Any) -> int:
     """Compare two OCI container images: where do they differ, and why?
@@ -58,9 +124,10 @@ def command(a: str, b: str, **options: Any) -> int:
     from sxdiff.run import Options, compare
 
     outputs = Outputs.of(options, (a, b))
+    chosen = Options(**_with_policy(options))
     progress = Progress() if sys.stderr.isatty() else None
     try:
-        with compare(a, b, Options(**options), progress) as report:
+        with compare(a, b, chosen, progress) as report:
             if progress:
                 progress.clear()
             outputs.write(report)
@@ -68,6 +135,38 @@ def command(a: str, b: str, **options: Any) -> int:
     finally:
         if progress:
             progress.clear()
+
+
+def _with_policy(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with what the policy adds: what the command line says goes first."""
+    from sxdiff import policy
+
+    path, none, now = (options.pop(key) for key in ("policy", "no_policy", "now"))
+    if path and none:
+        raise click.UsageError("--policy and --no-policy exclude each other.")
+    found = policy.Policy() if none else policy.read(path) if path else policy.find()
+    try:
+        rules = [*map(policy.acceptance, options["accept"])]
+    except policy.PolicyError as error:
+        raise click.UsageError(f"--accept: {error}.") from None
+    rules += found.accept
+    today = (now.date() if now else _today()) if any(one.expires for one in rules) else None
+    return options | {
+        "require": options["require"] or found.require,
+        "platforms": options["platforms"] or found.platforms,
+        "accept": policy.dated(rules, today) if today else tuple(rules),
+        "now": today,
+        "limits": found.limits,
+    }
+
+
+def _today() -> date:
+    """The day of SOURCE_DATE_EPOCH, else of the clock, in UTC."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        return (datetime.fromtimestamp(int(seconds), UTC) if seconds else datetime.now(UTC)).date()
+    except (ValueError, OverflowError, OSError):
+        raise click.UsageError(f"SOURCE_DATE_EPOCH is no time: {seconds}.") from None
 
 
 class Progress:

@@ -7,13 +7,14 @@ import click
 
 from sxdiff.causes import page
 from sxdiff.cli import MET, NO_VERDICT
+from sxdiff.cli.options import Command, causes
 from sxdiff.cli.outputs import drop_stdout
 from sxdiff.report import write
 from sxdiff.report.escape import escape
 
 
-@click.command(options_metavar="[OPTION]...")
-@click.argument("cause", required=False)
+@click.command(cls=Command, options_metavar="[OPTION]...")
+@click.argument("cause", required=False, shell_complete=causes)
 @click.option("--list", "all_", is_flag=True, help="List all causes, as without CAUSE.")
 @click.help_option("-h", "--help")
 def command(cause: str | None, all_: bool) -> int:

@@ -5,15 +5,18 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from sxdiff.cli.options import FILE, Option
 from sxdiff.report import write
 from sxdiff.report.forms import FORMS, PAGE_SIZE, Form, Manner
 
 if TYPE_CHECKING:
     from sxdiff.report.build import Report
+
+OUTPUTS: Final = "Outputs"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -23,6 +26,8 @@ def output_options(function: _Function) -> _Function:
     files by the form's name, `verbose` and `color`."""
     color = click.option(
         "--color",
+        cls=Option,
+        group=OUTPUTS,
         type=click.Choice(("auto", "always", "never")),
         metavar="WHEN",
         default="auto",
@@ -31,6 +36,8 @@ def output_options(function: _Function) -> _Function:
     function = color(function)
     size = click.option(
         "--max-report-size",
+        cls=Option,
+        group=OUTPUTS,
         metavar="SIZE",
         default=f"{PAGE_SIZE // 1_000_000}MB",
         callback=_bytes,
@@ -38,11 +45,23 @@ def output_options(function: _Function) -> _Function:
     )
     function = size(function)
     verbose = click.option(
-        "-v", "--verbose", is_flag=True, help="List every difference in the text."
+        "-v",
+        "--verbose",
+        cls=Option,
+        group=OUTPUTS,
+        is_flag=True,
+        help="List every difference in the text.",
     )
     function = verbose(function)
     for form in reversed(FORMS):
-        function = click.option(f"--{form.name}", metavar="FILE", help=form.help)(function)
+        function = click.option(
+            f"--{form.name}",
+            cls=Option,
+            group=OUTPUTS,
+            type=FILE,
+            metavar="FILE",
+            help=form.help,
+        )(function)
     return function
 
 

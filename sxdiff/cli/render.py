@@ -5,16 +5,17 @@ from typing import Any
 import click
 
 from sxdiff.cli import MET
+from sxdiff.cli.options import FILE, Command
 from sxdiff.cli.outputs import Outputs, output_options
 from sxdiff.report.merge import Merger, names_of
 from sxdiff.report.read import reading
 from sxdiff.work.spool import Spool
 
 
-@click.command(options_metavar="[OPTION]...")
-@click.argument("reports", metavar="REPORT...", nargs=-1, required=True)
+@click.command(cls=Command, options_metavar="[OPTION]...")
+@click.argument("reports", type=FILE, metavar="REPORT...", nargs=-1, required=True)
 @output_options
-@click.option("--spool", metavar="DIR", help="Keep temporary files below DIR.")
+@click.option("--spool", type=FILE, metavar="DIR", help="Keep temporary files below DIR.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.help_option("-h", "--help")
 def command(reports: tuple[str, ...], spool: str | None, debug: bool, **options: Any) -> int:  # noqa: ARG001 - main looks for --debug

@@ -21,9 +21,11 @@ from sxdiff.report.findings import (
     Binding,
     Diagnosis,
     Tally,
+    causes_of,
     finding_of,
     is_readable,
 )
+from sxdiff.report.gate import Gate, capped, judge, route_of_platform
 from sxdiff.report.images import Images, count_images
 from sxdiff.report.keys import key_of, route_of, storable
 from sxdiff.wire import JsonObject, difference_to_json
@@ -41,7 +43,7 @@ PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -16384;
 CREATE TABLE difference (
     key BLOB, number INTEGER, kind TEXT, path TEXT, visible INTEGER, format TEXT, bytes INTEGER,
-    derived INTEGER, explained INTEGER, telling INTEGER, body TEXT,
+    derived INTEGER, explained INTEGER, telling INTEGER, verified INTEGER, body TEXT,
     PRIMARY KEY (key, number)) WITHOUT ROWID;
 CREATE TABLE claim (number INTEGER, cause TEXT, a TEXT, b TEXT, needs TEXT, files INTEGER,
     PRIMARY KEY (number, cause, a, b)) WITHOUT ROWID;
@@ -112,6 +114,7 @@ class ReportBuilder:
         self._explain = explain
         self._claims: list[tuple[object, ...]] = []
         self._unverified = 0
+        self._judged = False
         self._producers: dict[str, set[str]] = {}
         self._path = os.path.join(directory, "report.sqlite3")
         self._rows: list[tuple[object, ...]] = []
@@ -146,7 +149,7 @@ class ReportBuilder:
         """Adds one difference at `route` + its own `where`."""
         if self._explain and not difference.derived:
             difference = self._explain(difference, route, node_format, path)
-        self._add(route, route, node_format, difference, path, visible)
+        self._add(route, route, node_format, difference, path, visible, None)
 
     def add_node(self, route: Route, node: Node, path: str | None, visible: bool) -> None:
         """Adds all of a node. `route` names the node itself; its children add their names.
@@ -155,7 +158,7 @@ class ReportBuilder:
         under `route`. Problems of a node are told relative to it, as its differences are.
         """
         self._unverified += not node.verified
-        self._add_node(route, route, node, path, visible)
+        self._add_node(route, route, node, path, visible, node.verified)
 
     def problem(self, problem: Problem) -> None:
         """Adds a problem, whose `where` is absolute. The same problem again is one problem."""
@@ -165,10 +168,16 @@ class ReportBuilder:
             self._database.execute("INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?)", row)
 
     def _add_node(
-        self, top: Route, route: Route, node: Node, path: str | None, visible: bool
+        self,
+        top: Route,
+        route: Route,
+        node: Node,
+        path: str | None,
+        visible: bool,
+        verified: bool,
     ) -> None:
         for difference in node.differences:
-            self._add(top, route, node.format, difference, path, visible)
+            self._add(top, route, node.format, difference, path, visible, verified)
             for claim in difference.claims if node.producer else ():
                 known = self._producers.setdefault(claim.cause, set())
                 known.add(storable(node.producer))
@@ -178,7 +187,7 @@ class ReportBuilder:
             where = route + problem.where
             self.problem(Problem(where, problem.kind, problem.message, problem.resolution))
         for child in node.nodes:
-            self._add_node(top, (*route, child.name), child, path, visible)
+            self._add_node(top, (*route, child.name), child, path, visible, verified)
 
     def _add(
         self,
@@ -188,7 +197,10 @@ class ReportBuilder:
         difference: Difference,
         path: str | None,
         visible: bool,
+        verified: bool | None,
     ) -> None:
+        """`verified` is whether all of the stream at `top` is equal outside of what is claimed;
+        None where the difference is not one of a stream's."""
         document = difference_to_json(difference)
         document.pop("where", None)  # the key holds it, absolute
         if difference.derived and not difference.derived_from:
@@ -212,6 +224,7 @@ class ReportBuilder:
                 difference.derived,
                 bool(difference.claims),
                 2 * visible + is_readable(difference),
+                verified,
                 body,
             )
         )
@@ -226,7 +239,7 @@ class ReportBuilder:
     def _flush(self) -> None:
         with self._disk():
             self._database.executemany(
-                "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
+                "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
             )
             self._database.executemany(
                 "INSERT OR IGNORE INTO claim VALUES (?, ?, ?, ?, ?, 0)", self._claims
@@ -253,24 +266,29 @@ class ReportBuilder:
         platforms: list[JsonObject],
         files: JsonObject,
         diagnosis: Diagnosis | None = None,
+        gate: Gate | None = None,
     ) -> Report:
         """Ranks and counts what was added. Nothing can be added afterwards.
 
-        `diagnosis` says which claims stand in the light of all, and tells causes in words.
+        `diagnosis` says which claims stand in the light of all, and tells causes in words. `gate`
+        says what is accepted: images that have not `met` the rung asked for may do so with it.
         """
         self._flush()
         if diagnosis:
             with self._disk():
                 self._settle(diagnosis)
         # where an archive holds several images, the image's name is the first step
-        names: dict[Route, str] = {}
-        for one in platforms:
-            image = () if one["image"] is None else (one["image"],)
-            names[(*image, one["platform"])] = one["platform"]
+        names: dict[Route, str] = {route_of_platform(one): one["platform"] for one in platforms}
+        accepted: list[JsonObject] = []
         images = Images(platforms)
         with self._disk():
             tallies, summary = self._rank(names, images)
-            summary["counterfactual"] = self._would_be(equal_at, inputs)
+            summary["counterfactual"] = self._would_be(equal_at, inputs, names)
+            if gate:
+                self._judged = True
+                judgement = judge(self._database, gate, options["require"], platforms)
+                met = met or judgement.met
+                accepted, summary["gate"] = judgement.accepted, judgement.summary
             (problems,) = self._database.execute("SELECT count(*) FROM problem").fetchone()
             self._database.execute("COMMIT")
         findings = [
@@ -289,7 +307,9 @@ class ReportBuilder:
         ]
         told: JsonObject = {}
         if images.several:
-            told["images"] = images.entries(options.get("require"), met)
+            # where the gate opens it does so for all
+            required = None if gate and met else options.get("require")
+            told["images"] = images.entries(required, met)
             count_images(findings, told["images"])
         header = {
             "schema": "sxdiff-report/1",
@@ -302,7 +322,7 @@ class ReportBuilder:
             **told,
             "summary": {"files": files, **summary},
             "findings": findings,
-            "accepted": [],
+            "accepted": accepted,
             "problems": Rows(problems, self._problems),
         }
         examples = {
@@ -360,7 +380,7 @@ class ReportBuilder:
             " ORDER BY key, number",
             (start, start + b"\xff"),
         ):
-            causes = _causes(json.loads(body)) if explained else []
+            causes = causes_of(json.loads(body)) if explained else []
             yield route_of(key), kind, causes, bool(derived), bool(explained)
 
     def explained(self, route: Route) -> Iterator[tuple[Route, str, list[str]]]:
@@ -379,14 +399,17 @@ class ReportBuilder:
         )
         return [Binding(*row[:5]) for row in rows]
 
-    def _would_be(self, equal_at: str, inputs: list[JsonObject]) -> JsonObject:
+    def _would_be(
+        self, equal_at: str, inputs: list[JsonObject], platforms: Iterable[Route]
+    ) -> JsonObject:
         """The rung at which the images would be equal with all causes normalised, by what stays
         unexplained, and whether every file that differs was seen to be equal then."""
         weakest = RUNGS.index("manifest" if all(one["digest"] for one in inputs) else "config")
-        for kind, path, where in self._database.execute(
-            "SELECT kind, path, key FROM difference WHERE NOT derived AND NOT explained"
+        for kind, path, where, content in self._database.execute(
+            "SELECT kind, path, key, verified IS NOT NULL FROM difference"
+            " WHERE NOT derived AND NOT explained"
         ):
-            rung = _capped(kind, path, route_of(where))
+            rung = capped(kind, path, route_of(where), platforms, content=bool(content))
             weakest = max(weakest, RUNGS.index(rung))
         weakest = min(weakest, RUNGS.index(equal_at))
         return {"equal_at": RUNGS[weakest], "verified": not self._unverified}
@@ -425,7 +448,7 @@ class ReportBuilder:
                 continue
             roots.append((key, rank))
             stored = json.loads(body)
-            causes = _causes(stored) if explained else [UNEXPLAINED]
+            causes = causes_of(stored) if explained else [UNEXPLAINED]
             followed.update(causes)
             images.add(where, kind, causes)
             if explained:
@@ -510,11 +533,14 @@ class ReportBuilder:
             ranks.update(rank for (rank,) in rows)
         return [f"d{rank}" for rank in sorted(ranks)]
 
+    @property
+    def _entries(self) -> str:
+        """What `_entry` is made of. Only where there is a gate is anything accepted or not."""
+        accepted = "number IN (SELECT number FROM accepted)" if self._judged else "NULL"
+        return f"SELECT key, path, visible, format, explained, {accepted}, body FROM difference"  # noqa: S608 - constants
+
     def _differences(self) -> Iterator[JsonObject]:
-        rows = self._database.execute(
-            "SELECT key, path, visible, format, explained, body FROM difference"
-            " ORDER BY key, number"
-        )
+        rows = self._database.execute(f"{self._entries} ORDER BY key, number")
         # neighbours, such as the parts of one file, mostly follow from the same routes
         roots = lru_cache(256)(self._roots)
         for rank, row in enumerate(rows, 1):
@@ -522,38 +548,9 @@ class ReportBuilder:
 
     def _one(self, row: tuple[bytes, int], rank: int) -> JsonObject:
         found = self._database.execute(
-            "SELECT key, path, visible, format, explained, body FROM difference"
-            " WHERE key = ? AND number = ?",
-            row,
+            f"{self._entries} WHERE key = ? AND number = ?", row
         ).fetchone()
         return _entry(rank, found, self._roots)
-
-
-_METADATA = frozenset(
-    ("tar.mode", "tar.uid", "tar.gid", "tar.uname", "tar.gname", "tar.mtime", "tar.xattr")
-)
-
-
-def _capped(kind: str, path: str | None, where: Route) -> str:
-    """The strongest rung that can hold where a difference of this kind stays."""
-    if path is not None:
-        if kind in _METADATA or kind == "tar.linkname":
-            return "contents" if kind in _METADATA else "nothing"
-        return "rootfs" if kind.startswith("tar.") and kind != "tar.size" else "nothing"
-    if kind.startswith(("archive.", "docker_archive.")) or where[:1] == ("archive",):
-        return "index"
-    if kind.startswith(("index.", "in_toto.")) or "attestation" in "/".join(where[:2]):
-        return "manifest"
-    if kind.startswith(("manifest.", "layer.gzip", "layer.compression", "layer.encoder")):
-        return "config"
-    if kind.startswith(("config.", "layer.", "tar.")):
-        return "rootfs"
-    return "nothing"
-
-
-def _causes(stored: JsonObject) -> list[str]:
-    """The causes that a stored difference claims, each once."""
-    return [*dict.fromkeys(claim[0] for claim in stored.get("claims", ()))]
 
 
 def _suspect(stored: JsonObject) -> str | None:
@@ -575,10 +572,10 @@ def _reader(read: Callable[[str], Iterator[str]], cause: str) -> Callable[[], It
 
 def _entry(
     rank: int,
-    row: tuple[bytes, str | None, int, str, int, str],
+    row: tuple[bytes, str | None, int, str, int, int | None, str],
     roots: Callable[[tuple[Route, ...]], list[str]],
 ) -> JsonObject:
-    key, path, visible, node_format, explained, body = row
+    key, path, visible, node_format, explained, accepted, body = row
     stored = json.loads(body)
     routes = tuple(map(tuple, stored.get("derived_from", ())))
     claims = stored.get("claims", [])
@@ -598,12 +595,13 @@ def _entry(
         "symbol": stored.get("symbol"),
         "source": stored.get("source"),
         "diff": stored.get("diff"),
-        "causes": _causes(stored) if explained else [],
+        "causes": causes_of(stored) if explained else [],
         "claims": [{"cause": cause, "a": a, "b": b} for cause, a, b, _ in claims if explained],
         "suspect": suspect,
         "derived": stored.get("derived", False),
         "derived_from": [*roots(routes)] if routes else [],
         "explained": bool(explained),
+        **({} if accepted is None else {"accepted": bool(accepted)}),
     }
 
 

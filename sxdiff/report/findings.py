@@ -49,6 +49,11 @@ class Diagnosis(Protocol):
 _HEX = re.compile("[0-9a-f]+")
 
 
+def causes_of(stored: JsonObject) -> list[str]:
+    """The causes that a stored difference claims, each once."""
+    return [*dict.fromkeys(claim[0] for claim in stored.get("claims", ()))]
+
+
 def is_readable(difference: Difference) -> bool:
     """Whether both values are text that a person can read: the better example."""
     a, b = difference.a, difference.b

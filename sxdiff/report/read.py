@@ -178,7 +178,8 @@ class _Reader:
             raise _NotAReportError(f"difference {number} is out of order")
         self._last = key
         names = report_schema()["$defs"]["difference"]["properties"]
-        one = {name: one.get(name, _LATER.get(name)) for name in names}
+        one = _LATER | one
+        one = {name: one[name] for name in names if name in one}
         self._lines.write(_encode(one).encode() + b"\n")
 
     def _items(self, begin: str, end: str) -> Iterator[None]:

@@ -17,6 +17,7 @@ SCREEN_LINES = 23
 _PLATFORMS_TOLD = 3
 _PROBLEMS_TOLD = 2
 _SUSPECTS_TOLD = 1
+_RULES_TOLD = 2
 _LINES_OF_CAUSES = 7
 """Lines of the screen that are for causes, if there are any."""
 _FIX_LINES = 2
@@ -49,7 +50,7 @@ class _View:
     def screen(self) -> list[str]:
         if self._header.get("images"):
             return self._images_screen()
-        lines = [*self._head(), *self._counts()]
+        lines = [*self._head(), *self._counts(), *self._accepted()]
         problems = [*self._problems()]
         hint = [*self._hint()]
         # the empty line before the hint may go
@@ -72,6 +73,7 @@ class _View:
         else:
             yield from self._head()
         yield from self._counts()
+        yield from self._accepted()
         yield from self._kinds(None)
         for finding in self._header["findings"]:
             if finding["confirmed"]:
@@ -215,6 +217,14 @@ class _View:
         yield self._cut(", ".join(told))
         if would := words.counterfactual(self._header):
             yield self._cut(would)
+
+    def _accepted(self) -> Iterator[str]:
+        """What is accepted; on a screen, what goes wrong with it before all."""
+        told = words.accepted(self._header)
+        if not self._verbose and len(told) > _RULES_TOLD + 1:
+            told[_RULES_TOLD:] = [f"and {len(told) - _RULES_TOLD:,} more of what is accepted"]
+        for line in told:
+            yield escape(line) if self._verbose else self._cut(escape(line), end=True)
 
     def _kinds(self, room: int | None) -> list[str]:
         """The findings: each kind with its count and one example, as many as have room."""

@@ -38,14 +38,48 @@ _SECONDS = re.compile(r"(\d{1,12})(\.\d+)?")
 def verdict(header: JsonObject) -> str:
     """The verdict and the rung asked for, as the first line says it."""
     rung, asked = header["equal_at"], header["options"].get("require")
-    if header["met"]:
+    gate = header["summary"].get("gate")
+    if header["met"] and not _is_below(rung, asked):
         return f"equal at {rung}: {_SAME[rung]}"
+    differ = "differ: equal at nothing" if rung == "nothing" else f"differ: equal only at {rung}"
+    if header["met"] and not gate:  # of several reports
+        return f"{differ}; met at {asked}: what differs is accepted"
+    if header["met"]:
+        every = "all " if 1 < gate["accepted"] == _roots(header) else ""
+        return f"{differ}; met at {asked}: {every}{count(gate['accepted'], 'difference')} accepted"
     ask = f" ({asked} asked for)" if asked else ""
-    return (
-        f"differ: equal at nothing{ask}"
-        if rung == "nothing"
-        else f"differ: equal only at {rung}{ask}"
-    )
+    left = gate["unaccepted"] if gate and gate["accepted"] else 0
+    return f"{differ}{ask}" + (f"; {left:,} not accepted" if left else "")
+
+
+def accepted(header: JsonObject) -> list[str]:
+    """What can't be accepted where the images do not meet, then the rules, a line each: first
+    those that accepted nothing. The reports of comparisons that accept nothing have none."""
+    gate = header["summary"].get("gate")
+    never = gate["never"] if gate and not header["met"] else []
+    rules = sorted(header["accepted"], key=lambda rule: rule["differences"] > 0)
+    return [*(f"can't be accepted: {one}" for one in never), *map(_acceptance, rules)]
+
+
+def _acceptance(rule: JsonObject) -> str:
+    if rule["source"] == "baseline":
+        gone = f"; {rule['gone']:,} gone since" if rule.get("gone") else ""
+        return f"{places(rule['differences'], rule['files'])} {rule['reason']}{gone}"
+    name = f"{rule['cause']}:{rule['path']}" if rule["path"] is not None else rule["cause"]
+    if rule["expired"]:
+        return f"expired on {rule['expires']}, accepts nothing: {name} ({rule['reason']})"
+    if not rule["differences"]:
+        return f"accepted nothing: {name} ({rule['reason']})"
+    return f"accepted {places(rule['differences'], rule['files'])}: {name} ({rule['reason']})"
+
+
+def _is_below(rung: str, asked: str | None) -> bool:
+    return asked is not None and RUNGS.index(rung) > RUNGS.index(asked)
+
+
+def _roots(header: JsonObject) -> int:
+    differences = header["summary"]["differences"]
+    return int(differences["total"] - differences["derived"])
 
 
 def meaning(header: JsonObject) -> str:
@@ -212,6 +246,8 @@ def marks(difference: JsonObject) -> list[str]:
         told.append("hidden by an upper layer")
     if difference["causes"]:
         told.append(f"cause: {', '.join(difference['causes'])}")
+    if difference.get("accepted"):
+        told.append("accepted")
     if difference["suspect"]:
         told.append(f"looks like {difference['suspect']}, not proved")
     return told

@@ -53,12 +53,19 @@ class Pool:
     """
 
     def __init__(
-        self, spool: str, jobs: int, progress: Progress | None = None, *, debug: bool = False
+        self,
+        spool: str,
+        jobs: int,
+        progress: Progress | None = None,
+        *,
+        debug: bool = False,
+        limits: dict[str, int] | None = None,
     ) -> None:
         self._spool = spool
         self._jobs = jobs
         self._progress = progress
         self._debug = debug
+        self._limits = {"limits": limits} if limits else {}
         self._workers: dict[int, _Worker] = {}
         self._started = 0
         self._selector = selectors.DefaultSelector()
@@ -113,7 +120,7 @@ class Pool:
                 continue
             waiting.popleft()
             worker.ticket = number
-            line = json.dumps(task, separators=(",", ":")).encode() + b"\n"
+            line = json.dumps(task | self._limits, separators=(",", ":")).encode() + b"\n"
             pipe = worker.process.stdin
             assert pipe is not None  # noqa: S101 - Popen was given PIPE
             try:
