@@ -10,6 +10,7 @@ import click
 
 from sxdiff.cli import MET, NO_VERDICT, NOT_MET
 from sxdiff.cli.compare import RUNGS, Progress
+from sxdiff.cli.options import FILE, WIDTH, Command
 from sxdiff.cli.outputs import Outputs, output_options
 from sxdiff.report import write
 from sxdiff.report.escape import escape
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from sxdiff.report.build import Report
 
 
-@click.command(context_settings={"max_content_width": 80}, options_metavar="[OPTION]...")
-@click.argument("a")
-@click.argument("b", required=False)
-@click.option("--reports", metavar="DIR", help="Write each image's report as DIR/NAME.json.")
+@click.command(
+    cls=Command, context_settings={"max_content_width": WIDTH}, options_metavar="[OPTION]..."
+)
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE, required=False)
+@click.option(
+    "--reports", type=FILE, metavar="DIR", help="Write each image's report as DIR/NAME.json."
+)
 @click.option(
     "--digests",
+    type=FILE,
     multiple=True,
     metavar="FILE",
     help="Compare A with the lines HEX NAME of FILE; may be repeated.",
@@ -40,7 +46,7 @@ if TYPE_CHECKING:
 )
 @output_options
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Work on N things at once.")
-@click.option("--spool", metavar="DIR", help="Keep temporary files below DIR.")
+@click.option("--spool", type=FILE, metavar="DIR", help="Keep temporary files below DIR.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.help_option("-h", "--help")
 def command(

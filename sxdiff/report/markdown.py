@@ -317,7 +317,9 @@ def _accepted(header: JsonObject) -> Iterator[_Part]:
         path = f" at {_name(one['path'])}" if one.get("path") else ""
         expired = ", expired" if one.get("expired") else ""
         reason = prose(words.shortened(one.get("reason") or "", _VALUE_CHARACTERS))
-        told.append(f"- {_name(one['cause'])}{path}{expired}: {reason}")
+        name = f"{_name(one['cause'])}{path}" if one["cause"] else "what was known"
+        used = "" if one.get("differences") else ", accepted nothing"
+        told.append(f"- {name}{expired}{used}: {reason}")
     if len(entries) > _ENTRIES_TOLD:
         told.append(f"- and {len(entries) - _ENTRIES_TOLD:,} more")
     yield _Part("\n".join(told))

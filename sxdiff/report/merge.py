@@ -147,7 +147,7 @@ class Merger:
         self._summary: dict[str, dict[str, int]] = {}
         self._findings: dict[str, _Finding] = {}
         self._examples: dict[tuple[int, int], JsonObject] = {}
-        self._accepted: list[tuple[int, JsonObject]] = []
+        self._accepted: list[JsonObject] = []
         self._problems: list[JsonObject] = []
         with self._disk():
             self._database = sqlite3.connect(self._path, isolation_level=None)
@@ -207,10 +207,7 @@ class Merger:
             )
         for finding in header["findings"]:
             self._add_finding(finding, number, report, moved)
-        self._accepted += [
-            (number, one | ({"where": moved(one["where"])} if "where" in one else {}))
-            for one in header["accepted"]
-        ]
+        self._accepted += header["accepted"]
         self._problems += [one | {"where": moved(one["where"])} for one in header["problems"]]
         self._sum_up(header)
 
@@ -309,7 +306,7 @@ class Merger:
                 "counterfactual": {"equal_at": self._would_be, "verified": self._verified},
             },
             "findings": findings,
-            "accepted": [self._renamed(number, one) for number, one in self._accepted],
+            "accepted": self._rules(),
             "problems": _each_once(self._problems),
         }
         examples = {}
@@ -369,6 +366,18 @@ class Merger:
             "SELECT rank FROM rank WHERE report = ? AND number = ?", (number, at)
         ).fetchone()
         return found[0]
+
+    def _rules(self) -> list[JsonObject]:
+        """What was accepted, each rule once, with what it accepts in all reports."""
+        found: dict[tuple[Any, ...], JsonObject] = {}
+        counts = ("differences", "files", "gone")
+        for one in self._accepted:
+            rule = tuple(value for key, value in one.items() if key not in counts)
+            known = found.setdefault(rule, one | {key: 0 for key in counts if key in one})
+            for key in counts:
+                if key in one:
+                    known[key] += one[key]
+        return [*found.values()]
 
     def _renamed(self, number: int, one: JsonObject) -> JsonObject:
         """With the ids that the differences of a report have in the merged one."""
