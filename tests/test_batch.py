@@ -239,3 +239,21 @@ def test_layouts_by_umoci_and_skopeo(
     capsys.readouterr()
     assert sxdiff("out2", "--digests", "core.txt") == 1
     assert capsys.readouterr().out == f"{first_digest(Path('out2/core-b'))} core-b\n"
+
+
+def test_what_is_accepted_is_so_in_all_packages(trees: Path) -> None:
+    """One rule, told once with what it accepts in all; a change beside it closes the gate."""
+    dates = "Built 2026-01-01T00:00:00Z\n", "Built 2026-02-02T00:00:00Z\n"
+    for name in ("user-a", "user-b"):
+        add(trees, name, one(dates[0]), one(dates[1]))
+    rule = ("--accept", "timestamp-in-text=dates of the build")
+    assert sxdiff("out", "out2") == 1
+    code, report = merged(*rule)
+    assert (code, report["met"], report["equal_at"]) == (0, True, "nothing")
+    (told,) = report["accepted"]
+    assert (told["reason"], told["differences"]) == ("dates of the build", 4)
+    Path("sxdiff.toml").write_text('[[accept]]\ncause = "timestamp-in-text"\nreason = "r"\n')
+    assert sxdiff("out", "out2") == 0
+    assert sxdiff("out", "out2", "--no-policy") == 1
+    add(trees, "user-c", one("x"), one("y"))
+    assert sxdiff("out", "out2", *rule) == 1

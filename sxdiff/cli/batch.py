@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sxdiff.cli import MET, NO_VERDICT, NOT_MET
-from sxdiff.cli.compare import RUNGS, Progress
+from sxdiff.cli.compare import Progress
+from sxdiff.cli.gate import gate_options, with_policy
 from sxdiff.cli.options import FILE, WIDTH, Command
 from sxdiff.cli.outputs import Outputs, output_options
 from sxdiff.report import write
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Compare A with the lines HEX NAME of FILE; may be repeated.",
 )
-@click.option("--require", type=click.Choice(RUNGS), metavar="RUNG", help="As sxdiff A B.")
+@gate_options
 @click.option("--ref", metavar="NAME", help="Compare the image of this name in each input.")
 @click.option(
     "--platform",
@@ -76,7 +77,7 @@ def command(
             _keep(reports, name, report)
 
     try:
-        with compare_trees((a, b), Options(**options), keep, progress) as outcome:
+        with compare_trees((a, b), Options(**with_policy(options)), keep, progress) as outcome:
             if progress:
                 progress.clear()
             outputs.write(outcome.report)

@@ -2,21 +2,19 @@
 
 # ruff: noqa: PLC0415 - late imports: help is told before all of sxdiff is loaded
 
-import os
 import sys
-from datetime import UTC, date, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from sxdiff.cli import MET, NOT_MET
-from sxdiff.cli.options import FILE, WIDTH, Command, Option, causes
+from sxdiff.cli.gate import GATE, gate_options, with_policy
+from sxdiff.cli.options import FILE, WIDTH, Command, Option
 from sxdiff.cli.outputs import OUTPUTS, Outputs, output_options
 from sxdiff.report.escape import escape
 
-_SELECTION, _GATE, _WORK = "What is compared", "Gate", "Work"
-RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
+_SELECTION, _WORK = "What is compared", "Work"
 
 
 @click.command(
@@ -43,47 +41,14 @@ RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
     metavar="P",
     help="Compare only OS/ARCH; may be repeated.",
 )
-@click.option(
-    "--require",
-    cls=Option,
-    group=_GATE,
-    type=click.Choice(RUNGS),
-    metavar="RUNG",
-    help="archive, index, [manifest], config, rootfs, contents",
-)
-@click.option(
-    "--accept",
-    cls=Option,
-    group=_GATE,
-    multiple=True,
-    metavar="RULE",
-    shell_complete=causes,
-    help="Accept what CAUSE[:PATH-GLOB]=REASON says; may be repeated.",
-)
+@gate_options
 @click.option(
     "--baseline",
     cls=Option,
-    group=_GATE,
+    group=GATE,
     type=FILE,
     metavar="FILE",
     help="Accept what an earlier report (JSON) tells.",
-)
-@click.option(
-    "--policy",
-    cls=Option,
-    group=_GATE,
-    type=FILE,
-    metavar="FILE",
-    help="Read the policy there [sxdiff.toml, pyproject.toml].",
-)
-@click.option("--no-policy", cls=Option, group=_GATE, is_flag=True, help="Read no policy.")
-@click.option(
-    "--now",
-    cls=Option,
-    group=_GATE,
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
-    help="The day for rules that expire [today].",
 )
 @output_options
 @click.option(
@@ -124,7 +89,7 @@ def command(a: str, b: str, **options: Any) -> int:
     from sxdiff.run import Options, compare
 
     outputs = Outputs.of(options, (a, b))
-    chosen = Options(**_with_policy(options))
+    chosen = Options(**with_policy(options))
     progress = Progress() if sys.stderr.isatty() else None
     try:
         with compare(a, b, chosen, progress) as report:
@@ -135,38 +100,6 @@ def command(a: str, b: str, **options: Any) -> int:
     finally:
         if progress:
             progress.clear()
-
-
-def _with_policy(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with what the policy adds: what the command line says goes first."""
-    from sxdiff import policy
-
-    path, none, now = (options.pop(key) for key in ("policy", "no_policy", "now"))
-    if path and none:
-        raise click.UsageError("--policy and --no-policy exclude each other.")
-    found = policy.Policy() if none else policy.read(path) if path else policy.find()
-    try:
-        rules = [*map(policy.acceptance, options["accept"])]
-    except policy.PolicyError as error:
-        raise click.UsageError(f"--accept: {error}.") from None
-    rules += found.accept
-    today = (now.date() if now else _today()) if any(one.expires for one in rules) else None
-    return options | {
-        "require": options["require"] or found.require,
-        "platforms": options["platforms"] or found.platforms,
-        "accept": policy.dated(rules, today) if today else tuple(rules),
-        "now": today,
-        "limits": found.limits,
-    }
-
-
-def _today() -> date:
-    """The day of SOURCE_DATE_EPOCH, else of the clock, in UTC."""
-    seconds = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        return (datetime.fromtimestamp(int(seconds), UTC) if seconds else datetime.now(UTC)).date()
-    except (ValueError, OverflowError, OSError):
-        raise click.UsageError(f"SOURCE_DATE_EPOCH is no time: {seconds}.") from None
 
 
 class Progress:
