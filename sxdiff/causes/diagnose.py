@@ -1,5 +1,6 @@
 """Which causes explain a place: the fewest whose tokens, taken out, leave both sides equal."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ MOST_TOGETHER = 4
 """Causes that explain one place together; more would explain anything."""
 MARK = "\0"
 """Stands around what was normalised: no text that is compared holds it."""
+
+
+_NO_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,13 @@ def _explain(site: Site, ours: Sequence[_Found], theirs: Sequence[_Found]) -> Di
 
 
 def _claim(cause: Cause, evidence: Evidence, weak: bool) -> Claim:
-    return Claim(
-        cause.id, evidence.a, evidence.b, needs=cause.lookup or ("anchor" * (weak or evidence.weak))
-    )
+    needs = cause.lookup or ("anchor" * (weak or evidence.weak))
+    return Claim(cause.id, _written(evidence.a), _written(evidence.b), needs)
+
+
+def _written(text: str) -> str:
+    """Text as `text_of` writes bytes that are no UTF-8."""
+    return _NO_UTF_8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
 def suspect(site: Site) -> str | None:

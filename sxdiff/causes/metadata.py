@@ -193,7 +193,8 @@ def _number(text: str) -> Iterator[Token]:
     if not digits or not set(digits) - set("01234567"):
         yield Token(0, len(text), digits or "(empty)", str(int(digits or "0", 8)))
         return
-    raw = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode())
+    spelled = text.encode("utf-8", "surrogateescape")
+    raw = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), spelled)
     if raw[:1] >= b"\x80" and len(raw) <= 12:
         value = number(raw.ljust(12 if len(raw) > 8 else 8, b"\0"))
         yield Token(0, len(text), "base 256", str(value))

@@ -12,7 +12,7 @@ from sxdiff.compare.align import Change
 from sxdiff.compare.lines import Text, excerpt, unified
 from sxdiff.compare.places import PADDING, Aligned, Places
 from sxdiff.compare.ranges import addressed, differing, one_by_one
-from sxdiff.model import Blob, Difference, Listing, Member, Row, Span, Value
+from sxdiff.model import Blob, Difference, Listing, Member, Row, Span, Value, text_of
 
 SPACED = frozenset({"xml"})
 """Formats whose rows differ in white space alone where they differ in bytes: it follows from
@@ -306,7 +306,6 @@ class _Following:
         told = []
         for side in (0, 1):
             start, last = self._first[side].at[0], self._last[side].at
-            told.append(
-                Value(self._first[side].text, (start + self._shifts[side], sum(last) - start))
-            )
+            text = text_of(self._first[side].text.encode("utf-8", "surrogateescape"))
+            told.append(Value(text, (start + self._shifts[side], sum(last) - start)))
         return Difference(kind, told[0], told[1], bytes=self.bytes, count=self.count, derived=True)
