@@ -485,7 +485,7 @@ class _Image:
             if isinstance(entry, Entry) and entry.section == number
         ]
         found.sort(key=lambda entry: (entry.value, entry.name))
-        ends = [entry.value for entry in found[1:]] + [self._sections[number - 1].size]
+        ends = [*(entry.value for entry in found), self._sections[number - 1].size][1:]
         return [
             Symbol(entry.value, end - entry.value, entry.name)
             for entry, end in zip(found, ends, strict=True)
