@@ -1,5 +1,6 @@
 # Short names for ./dev, which works without make too.
-.PHONY: try test lint check bench bench-full soak flips causes-bench fixtures reports setup
+FUZZ_SECONDS ?= 600
+.PHONY: try test lint check bench bench-full soak flips fuzz causes-bench fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -22,6 +23,11 @@ soak: setup
 flips: setup
 	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q tests/formats/test_artefacts.py -k flipped
 	SXDIFF_CAUSE_FLIPS=60 .venv/bin/python -m pytest -q tests/causes/test_causes_flips.py
+
+# Every reader of bytes, FUZZ_SECONDS each, with Atheris; what breaks a law is in .fuzz/broken.
+fuzz: setup
+	.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[fuzz]'
+	.venv/bin/python -m bench.fuzz --seconds $(FUZZ_SECONDS)
 
 # Every labelled pair, mixture, control and adversary, with the bars; writes docs/causes-bench.md.
 causes-bench: setup

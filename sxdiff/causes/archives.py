@@ -204,7 +204,8 @@ def _two_layouts(one: Token, two: Token) -> Evidence | None:
 
 
 _PACKED = late(r"same content, packed into (\d+ bytes)")
-_FLAGS = only(r"0x[0-9a-f]{1,4}", "flags")
+_IS_FLAGS = late(r"0x[0-9a-f]{1,4}")
+_FLAGS = only(_IS_FLAGS.pattern, "flags")
 
 _XZ_FOLLOWS: Final = (
     "xz.block_header",
@@ -449,7 +450,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ),
         tokens=joined(_FLAGS, whole("packing")),
         judge=one_of(
-            _two_packings, lambda a, b: not a.startswith("0x") or _bits(_LEVEL_BITS)(a, b)
+            _two_packings, lambda a, b: not _IS_FLAGS.fullmatch(a) or _bits(_LEVEL_BITS)(a, b)
         ),
         why="Another level, program or version packed the stream; what it holds is the same, byte"
         " by byte.",
@@ -623,7 +624,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         judge=one_of(
             any_two,
             lambda a, b: (
-                _bits(_STREAMED | _LEVEL_BITS)(a, b) if a.startswith("0x") else not a or not b
+                _bits(_STREAMED | _LEVEL_BITS)(a, b) if _IS_FLAGS.fullmatch(a) else not a or not b
             ),
         ),
         why="A packer that writes into a pipe says checksum and sizes behind each member (APPNOTE"
