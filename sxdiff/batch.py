@@ -7,13 +7,17 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
+from sxdiff.image.graph import Input
 from sxdiff.image.oci import open_input
 from sxdiff.model import Difference, InputError, Limits, Value, text_of
 from sxdiff.report.build import Report, ReportBuilder
 from sxdiff.report.merge import Merger
-from sxdiff.run import Options, compare
+from sxdiff.run import Options, changed, compare
+from sxdiff.work.packing import unpack_input
+from sxdiff.work.pool import Pool
 from sxdiff.work.spool import Spool
 
 Progress = Callable[[int, int, str], None]
@@ -115,7 +119,7 @@ def compare_trees(
 @contextmanager
 def _alone(side: str, path: str, options: Options, spool: Spool) -> Iterator[Report]:
     """The report of an image that the other tree lacks."""
-    opened = open_input(path, spool.new, Limits())
+    opened = _opened(path, spool, options.limits)
     roots = [image.root for image in opened.images]
     value = Value(roots[0] if len(roots) == 1 else None)
     told = Difference(
@@ -220,9 +224,14 @@ def check_digests(
             yield one
 
 
+def _opened(path: str, spool: Spool, limits: Limits) -> Input:
+    with Pool(spool.directory, 1, limits=changed(limits), inputs=(path,)) as pool:
+        return open_input(path, spool.new, limits, partial(unpack_input, pool))
+
+
 def _first_manifest(path: str, spool: Spool) -> str:
     """The digest of the first manifest of the first entry, through all indexes."""
-    opened = open_input(path, spool.new, Limits())
+    opened = _opened(path, spool, Limits())
     indexes = [document for image in opened.images for document in image.indexes]
     if not indexes:
         raise InputError(f"{path}: has no index of manifests")

@@ -65,6 +65,12 @@ class Limits:
     """Differences told in one file; the rest is counted in one closing difference."""
     text_bytes: int = 8 << 20
     """Bytes between the first and the last line that differ, up to which lines are compared."""
+    look_seconds: int = 900
+    """Seconds of processor for a closer look at a pair of files, or at some small ones together."""
+    memory_bytes: int = 4 << 30
+    """Address space of one worker."""
+    spool_bytes: int = 256 << 30
+    """Size of one file of the spool."""
 
 
 @dataclass(frozen=True, slots=True)

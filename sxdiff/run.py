@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from sxdiff.compare.transport import transport_differences
@@ -19,6 +20,7 @@ from sxdiff.work.directories import directories_equal
 from sxdiff.work.indexes import compare_indexes, identity
 from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
 from sxdiff.work.members import Context
+from sxdiff.work.packing import unpack_input
 from sxdiff.work.platforms import PlatformComparison, contents_promised_equal, pair_layers
 from sxdiff.work.pool import Pool
 from sxdiff.work.spool import Spool
@@ -75,22 +77,28 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
         if progress:
             progress(done, reading.total, "reading")
 
-    with Spool.create(options.spool) as spool:
+    with (
+        Spool.create(options.spool) as spool,
+        Pool(
+            spool.directory,
+            1,
+            observer,
+            debug=options.debug,
+            limits=changed(limits),
+            inputs=(a, b),
+        ) as pool,
+        ReportBuilder(spool.directory, explained) as builder,
+    ):
         gate, known = _gate(options, spool)
-        inputs = (open_input(a, spool.new, limits), open_input(b, spool.new, limits))
-        with (
-            Pool(
-                spool.directory,
-                _jobs(options, inputs),
-                observer,
-                debug=options.debug,
-                limits=changed(limits),
-            ) as pool,
-            ReportBuilder(spool.directory, explained) as builder,
-        ):
-            reading = Reading(pool, spool)
-            context = Context(pool, spool, reading, builder, limits, options.debug)
-            yield _Run((a, b), inputs, options, context, gate, known).report()
+        reading = Reading(pool, spool)
+        unpack = partial(unpack_input, pool)
+        inputs = (
+            open_input(a, spool.new, limits, unpack),
+            open_input(b, spool.new, limits, unpack),
+        )
+        pool.jobs = _jobs(options, inputs)
+        context = Context(pool, spool, reading, builder, limits, options.debug)
+        yield _Run((a, b), inputs, options, context, gate, known).report()
 
 
 class _Run:

@@ -1,9 +1,10 @@
 """A pool without processes: for laws that need very many comparisons of small images."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from sxdiff.model import Limits
 from sxdiff.work.pool import Progress, Task, _value
 from sxdiff.work.tasks import Tasks
 from sxdiff.work.worker import _answer
@@ -20,10 +21,11 @@ class LocalPool:
         *,
         debug: bool = False,
         limits: dict[str, int] | None = None,
+        inputs: Sequence[str] = (),
     ) -> None:
-        self._tasks = Tasks(spool, "w0_", progress or (lambda _: None))
-        self._settings = (jobs, debug)
-        self._limits = {"limits": limits} if limits else {}
+        self._tasks = Tasks(spool, "w0_", progress or (lambda _: None), Limits(**(limits or {})))
+        self.jobs = jobs
+        self._settings = (debug, inputs)
 
     def __enter__(self) -> "LocalPool":
         return self
@@ -33,13 +35,16 @@ class LocalPool:
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         for number, task in enumerate(tasks):
-            asked = json.loads(json.dumps(task | self._limits))
+            asked = json.loads(json.dumps({k: v for k, v in task.items() if k != "cpu_seconds"}))
             answer = json.loads(json.dumps(_answer(self._tasks, asked)))
             yield number, _value(answer, 0)
 
     def all(self, tasks: list[Task]) -> list[Any]:
-        answers = [answer for _, answer in self.run(tasks)]
+        answers = self.answers(tasks)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return answers
+
+    def answers(self, tasks: list[Task]) -> list[Any]:
+        return [answer for _, answer in self.run(tasks)]

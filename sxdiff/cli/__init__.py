@@ -50,6 +50,12 @@ class _Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.resilient_parsing and not args:  # a shell asks what may come first
             return super().parse_args(ctx, args)
+        if args[:1] == ["--version"] and args[1:] in (["-v"], ["--verbose"]):
+            from sxdiff.work.pool import isolation  # noqa: PLC0415 - see above
+
+            lines, whole = isolation()
+            click.echo("\n".join([f"sxdiff {__version__}", *lines]))
+            ctx.exit(MET if whole else NOT_MET)
         if args != ["--version"] and args[:1] not in [[name] for name in COMMANDS]:
             args = [COMMANDS[0], *args]
         return super().parse_args(ctx, args)

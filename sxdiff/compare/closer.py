@@ -109,7 +109,21 @@ def look(a: Blob, b: Blob, name: str, scratch: Scratch, limits: Limits) -> Node 
         return None
     if digests.pending(node):
         node = closer.settled(node)
-    node = redact.masked(node)
+    return _whole(redact.masked(node), tally, limits)
+
+
+def plain(a: Blob, b: Blob, name: str, limits: Limits) -> Node | None:
+    """As `look`, but as bytes, whatever the format: for what its format could not be read of."""
+    if ranges.equal(a, b):
+        return None
+    tally = Tally(limits.file_differences)
+    member = Member(name, a, kind="file.content")
+    found = tally.keep(_ranges(a, b, member, member))
+    return _whole(redact.masked(Node(name, "bytes", tuple(found))), tally, limits)
+
+
+def _whole(node: Node, tally: Tally, limits: Limits) -> Node:
+    """The node of a file, with what was not told of it as one difference."""
     if not tally.more:
         return node
     count = Value(tally.more)

@@ -10,6 +10,7 @@ from sxdiff.image.blobs import Blobs, directory_names, made_descriptor
 from sxdiff.image.docker_archive import check_hybrid, familiar_name, read_docker_archive
 from sxdiff.image.graph import Image, Input
 from sxdiff.image.index import Indexes
+from sxdiff.image.outer import Unpack
 from sxdiff.image.roles import roles_of
 from sxdiff.image.store import Store, open_store
 from sxdiff.model import Blob, InputError, Limits
@@ -22,13 +23,16 @@ _PART = re.compile(
 """Names that only an image's parts have: no root file system without index is made of these."""
 
 
-def open_input(path: str, spool: Callable[[], str], limits: Limits) -> Input:
+def open_input(
+    path: str, spool: Callable[[], str], limits: Limits, unpack: Unpack | None = None
+) -> Input:
     """Open whatever form of image lies at `path`.
 
-    `spool()` gives the path of a new file to write, for what has to be unpacked. Raises
-    InputError, in one line, where it is no image or a damaged one.
+    `spool()` gives the path of a new file to write; `unpack` takes the compression off a file that
+    is compressed as a whole: a worker of its own, or else this process. Raises InputError, in one
+    line, where it is no image or a damaged one.
     """
-    store = open_store(path, spool, limits)
+    store = open_store(path, spool, limits, unpack)
     blobs = Blobs(store, spool, limits)
     opened = None
     if store.form_hint in ("oci", "docker-oci"):

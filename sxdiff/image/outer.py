@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from sxdiff.image.unpack import Unpacked, compression_of
+from sxdiff.image.unpack import Unpacked
 from sxdiff.model import Blob, Fact, FormatError, InputError, Limits
 
 
@@ -19,20 +20,18 @@ class Outer:
     facts: tuple[Fact, ...]
 
 
-def unpack_outer(
-    name: str, packed: Blob, spool: Callable[[], str], limits: Limits
-) -> tuple[Blob, Outer | None]:
-    """The bytes of an input without the compression around it; as they lie, where it has none.
+Unpack: TypeAlias = Callable[[str, Blob], tuple[Blob, Outer]]
+"""Unpacks a blob that is compressed; the name is what the user calls the input. Raises InputError
+where the stream is truncated or damaged."""
+
+
+def unpack_outer(name: str, packed: Blob, path: str, limits: Limits) -> tuple[Blob, Outer]:
+    """The bytes of an input without the compression around it, written to the new file `path`.
 
     `name` is what the user calls the input. Raises InputError where the stream is truncated or
     damaged.
     """
-    head = packed.read(0, 8)
-    compression = compression_of(head)
-    if compression == "none":
-        return packed, None
     stream = Unpacked(packed, limits)
-    path = spool()
     try:
         with open(path, "wb") as target:
             for chunk in stream.chunks():
@@ -41,4 +40,4 @@ def unpack_outer(
         raise InputError(f"{name}: {error}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be unpacked to {path}: {error.strerror}") from None
-    return Blob(path, 0, os.path.getsize(path)), Outer(compression, tuple(stream.facts))
+    return Blob(path, 0, os.path.getsize(path)), Outer(stream.compression, tuple(stream.facts))

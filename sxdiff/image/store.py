@@ -5,7 +5,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from sxdiff.image.archive import Archive, ArchiveMember, index_archive, is_candidate, shown
-from sxdiff.image.outer import Outer, unpack_outer
+from sxdiff.image.outer import Outer, Unpack, unpack_outer
+from sxdiff.image.unpack import compression_of
 from sxdiff.model import Blob, InputError, Limits, text_of
 
 _LINKS = 16
@@ -168,11 +169,14 @@ def _normal(name: str, base: str = "") -> str | None:
     return "/".join(steps)
 
 
-def open_store(path: str, spool: Callable[[], str], limits: Limits) -> Store:
+def open_store(
+    path: str, spool: Callable[[], str], limits: Limits, unpack: Unpack | None = None
+) -> Store:
     """Open a file or a directory, whatever form of image it may hold.
 
-    A file that is compressed as a whole is unpacked into the file that `spool()` names. Raises
-    InputError, in one line, for whatever is no tar archive and no directory.
+    A file that is compressed as a whole is unpacked by `unpack`, or else here, into the file that
+    `spool()` names. Raises InputError, in one line, for whatever is no tar archive and no
+    directory.
     """
     try:
         status = os.stat(path)
@@ -186,7 +190,12 @@ def open_store(path: str, spool: Callable[[], str], limits: Limits) -> Store:
         with open(path, "rb"):
             pass
         packed = Blob(path, 0, status.st_size)
-        archive, outer = unpack_outer(path, packed, spool, limits)
+        archive, outer = packed, None
+        if compression_of(packed.read(0, 8)) != "none":
+            if unpack is None:
+                archive, outer = unpack_outer(path, packed, spool(), limits)
+            else:
+                archive, outer = unpack(path, packed)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not archive.size:

@@ -1,15 +1,15 @@
 """Pass 2: fetch members whose content differs, and have the pairs looked into by workers."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sxdiff.compare.index import Row
 from sxdiff.compare.renames import LARGEST, Sketch
-from sxdiff.model import Blob, Difference, InputError, Node, Problem, Route, Value, text_of
+from sxdiff.model import Blob, Difference, Limits, Node, Problem, Route, Value, text_of
 from sxdiff.wire import node_from_json
 from sxdiff.work.layers import ReadLayer
-from sxdiff.work.pool import BugError, Pool, TaskFailedError, WorkerDiedError
+from sxdiff.work.pool import BugError, NoAnswerError, Pool, Task
 from sxdiff.work.spool import Spool
 from sxdiff.work.tasks import blob_to_json
 
@@ -34,15 +34,29 @@ class Pair:
 
 
 Tell = Callable[[Pair, Node], None]
+Job = tuple[Pair, Blob, Blob]
 
 
 class Files:
-    """Collects pairs, and tells what was found in them a batch at a time."""
+    """Collects pairs, and tells what was found in them a batch at a time.
 
-    def __init__(self, pool: Pool, spool: Spool, tell: Tell, debug: bool) -> None:
+    `problem` is told what could not be found out of them, and what follows: (message, resolution).
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        spool: Spool,
+        tell: Tell,
+        problem: Callable[[str, str], None],
+        limits: Limits,
+        debug: bool,
+    ) -> None:
         self._pool = pool
         self._spool = spool
         self._tell = tell
+        self._problem = problem
+        self._limits = limits
         self._debug = debug
         self._pairs: list[Pair] = []
         self._kept: dict[Blob, dict[int, int]] = {}
@@ -62,10 +76,21 @@ class Files:
         spooled: list[str] = []
         blobs = self._contents(wanted, spooled)
         task = {"task": "sketch", "blobs": [blob_to_json(blob) for blob in blobs]}
-        (answer,) = self._pool.all([task])
+        answer = self._answer(task, "similar files", "only names and equal contents are paired")
         for path in spooled:
             self._spool.remove(path)
-        return [tuple(each) for each in answer]
+        return [tuple(each) for each in answer or [()] * len(wanted)]
+
+    def _answer(self, task: dict[str, Any], what: str, instead: str) -> Any:
+        """The answer to a task that the comparison can do without: None where there is none."""
+        seconds = {"name": f"looking for {what}", "cpu_seconds": self._limits.look_seconds}
+        (answer,) = self._pool.answers([task | seconds])
+        if not isinstance(answer, NoAnswerError):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        self._problem(str(answer), instead)
+        return None
 
     def digests(self, wanted: list[tuple[ReadLayer, Row]], sizes: set[int]) -> list[list[bytes]]:
         """What each content is known by: its digests of these sizes (`compare.digests`)."""
@@ -79,8 +104,12 @@ class Files:
                 spooled: list[str] = []
                 blobs = [blob_to_json(blob) for blob in self._contents(batch, spooled)]
                 task = {"task": "digests", "blobs": blobs, "sizes": sorted(sizes)}
-                (answer,) = self._pool.all([task])
-                out += [[bytes.fromhex(value) for value in each] for each in answer]
+                answer = self._answer(
+                    task, "digests of files", "digests of some files are not known"
+                )
+                out += [
+                    [bytes.fromhex(value) for value in each] for each in answer or [[]] * len(batch)
+                ]
                 for path in spooled:
                     self._spool.remove(path)
                 batch, size = [], 0
@@ -97,6 +126,7 @@ class Files:
                 "a": blob_to_json(blobs[0]),
                 "b": blob_to_json(blobs[1]),
                 "name": pair.path,
+                "cpu_seconds": self._limits.look_seconds,
             }
             (answer,) = self._pool.all([task])
             out.append((Blob(*answer[0]), Blob(*answer[1])))
@@ -162,47 +192,61 @@ class Files:
             self._kept[layer.blob] = dict(layer.scanned["kept"])
         return self._kept[layer.blob].get(row.data_at)
 
-    def _look(self, jobs: list[tuple[Pair, Blob, Blob]]) -> None:
-        batches = list(_batches(jobs))
-        again: list[list[tuple[Pair, Blob, Blob]]] = []
-        for number, answer in self._pool.run(_task(batch) for batch in batches):
-            if isinstance(answer, Exception):
-                self._trouble(batches[number], answer, again)
-            else:
-                self._told(batches[number], answer)
-        # one that took its worker down must not take its neighbours with it
-        for number, answer in self._pool.run(_task(batch) for batch in again):
-            if isinstance(answer, Exception):
-                self._trouble(again[number], answer, None)
-            else:
-                self._told(again[number], answer)
+    def _look(self, jobs: list[Job]) -> None:
+        """Tell what is in each pair. One that took its worker down must not take its neighbours
+        with it, so it is looked at alone; then as bytes, whatever its format."""
+        failed = self._try([*_batches(jobs)])
+        alone = [[job] for batch, _ in failed if len(batch) > 1 for job in batch]
+        failed = [one for one in failed if len(one[0]) == 1] + self._try(alone)
+        problems = [_problem(error, "compared as bytes") for _, error in failed]
+        for ((pair, _, _),), error in self._try([batch for batch, _ in failed], problems):
+            self._tell(pair, _undescribed(pair, error))
 
-    def _told(self, batch: list[tuple[Pair, Blob, Blob]], answer: list[Any]) -> None:
+    def _try(
+        self, batches: list[list[Job]], problems: Sequence[Problem] = ()
+    ) -> list[tuple[list[Job], Exception]]:
+        """Look into batches, or, with the problem that each had, at their bytes. What failed again,
+        and why."""
+        failed: list[tuple[list[Job], Exception]] = []
+        tasks = [_task(batch, self._limits, plain=bool(problems)) for batch in batches]
+        for number, answer in self._pool.run(tasks):
+            if not isinstance(answer, Exception):
+                self._told(batches[number], answer, problems[number : number + 1])
+            elif isinstance(answer, NoAnswerError | BugError) and not (
+                self._debug and isinstance(answer, BugError)
+            ):
+                failed.append((batches[number], answer))
+            else:
+                raise answer
+        return failed
+
+    def _told(self, batch: list[Job], answer: list[Any], problems: Sequence[Problem]) -> None:
         for (pair, _, _), found in zip(batch, answer, strict=True):
             # what is stored of two sparse files may be the same where their maps differ
-            self._tell(pair, _undescribed(pair) if found is None else node_from_json(found))
+            node = _undescribed(pair) if found is None else node_from_json(found)
+            self._tell(pair, replace(node, problems=(*node.problems, *problems)))
 
-    def _trouble(
-        self,
-        batch: list[tuple[Pair, Blob, Blob]],
-        error: Exception,
-        again: list[list[tuple[Pair, Blob, Blob]]] | None,
-    ) -> None:
-        if isinstance(error, InputError) or (self._debug and isinstance(error, BugError)):
-            raise error
-        if len(batch) > 1 and again is not None:
-            again += [[job] for job in batch]
-            return
-        for pair, _, _ in batch:
-            self._tell(pair, _undescribed(pair, error))
+
+def look_at(pool: Pool, a: Blob, b: Blob, name: str, limits: Limits) -> Node | None:
+    """How two streams differ that are members of no layer; None where they are the same."""
+    problems: tuple[Problem, ...] = ()
+    for plain in (False, True):
+        (answer,) = pool.answers([_task([(name, a, b)], limits, plain=plain)])
+        if not isinstance(answer, Exception):
+            node = node_from_json(answer[0]) if answer[0] is not None else None
+            return node and replace(node, problems=(*node.problems, *problems))
+        if not isinstance(answer, NoAnswerError):
+            break
+        problems = (_problem(answer, "compared as bytes"),)
+    raise answer
 
 
 def _disk_name(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
-def _batches(jobs: list[tuple[Pair, Blob, Blob]]) -> Iterator[list[tuple[Pair, Blob, Blob]]]:
-    batch: list[tuple[Pair, Blob, Blob]] = []
+def _batches(jobs: list[Job]) -> Iterator[list[Job]]:
+    batch: list[Job] = []
     size = 0
     for job in jobs:
         batch.append(job)
@@ -214,23 +258,31 @@ def _batches(jobs: list[tuple[Pair, Blob, Blob]]) -> Iterator[list[tuple[Pair, B
         yield batch
 
 
-def _task(batch: list[tuple[Pair, Blob, Blob]]) -> dict[str, Any]:
+def _task(batch: Sequence[tuple[Pair | str, Blob, Blob]], limits: Limits, *, plain: bool) -> Task:
     return {
         "task": "look",
+        "cpu_seconds": limits.look_seconds,
+        "plain": plain,
         "pairs": [
-            {"a": blob_to_json(a), "b": blob_to_json(b), "name": pair.path} for pair, a, b in batch
+            {
+                "a": blob_to_json(a),
+                "b": blob_to_json(b),
+                "name": pair if isinstance(pair, str) else pair.path,
+            }
+            for pair, a, b in batch
         ],
     }
 
 
+def _problem(error: Exception, instead: str) -> Problem:
+    what = "looking into it met an error of sxdiff's own (run with --debug)"
+    if isinstance(error, NoAnswerError):
+        what = f"looking into it: {error.why}"
+    return Problem((), "worker", what, instead)
+
+
 def _undescribed(pair: Pair, error: Exception | None = None) -> Node:
     """What is certain of a pair that could not be looked into: that it differs."""
-    what = "looking into it met an error of sxdiff's own (run with --debug)"
-    if isinstance(error, WorkerDiedError):
-        what = "the worker that looked into it died"
-    elif isinstance(error, TaskFailedError):
-        what = f"looking into it failed: {error}"
-    problem = Problem((), "worker", what, "compared by digest only")
 
     def value(row: Row) -> Value:
         digest = f"blake3:{row.content.hex()}" if row.content else None
@@ -245,5 +297,5 @@ def _undescribed(pair: Pair, error: Exception | None = None) -> Node:
             ),
         ),
         (),
-        (problem,) if error else (),
+        (_problem(error, "compared by digest only"),) if error else (),
     )

@@ -39,7 +39,7 @@ class Keeper:
     """One side of the exchange. `mine`, `theirs` and `kept` are paths in the spool."""
 
     def __init__(self, mine: str, theirs: str, kept: str) -> None:
-        self._mine = open(mine, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+        self._mine = open(mine, "wb", buffering=0)  # noqa: SIM115 - closed by close()
         # whoever comes first makes the file
         self._theirs = os.open(theirs, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._kept = open(kept, "wb")  # noqa: SIM115 - closed by close()

@@ -97,7 +97,9 @@ class MemberComparison:
         self._contents: list[int] = []
         """Layer and number of both members of each pair whose contents differ, in one number."""
         self._pending = False
-        self._files = Files(context.pool, context.spool, self._found, context.debug)
+        self._files = Files(
+            context.pool, context.spool, self._found, self._trouble, context.limits, context.debug
+        )
 
     def run(self, rows: "Iterator[tuple[tuple[int, Row] | None, tuple[int, Row] | None]]") -> None:
         """Tell every pair; one-sided rows wait until it is known which were renamed."""
@@ -274,6 +276,9 @@ class MemberComparison:
         for number in range(0, len(found), 2):
             route = (*self._route, step_of(wanted[number][1]))
             known.add(found[number], found[number + 1], route)
+
+    def _trouble(self, message: str, resolution: str) -> None:
+        self._context.builder.problem(Problem(self._route, "worker", message, resolution))
 
     def _found(self, pair: Pair, node: Node) -> None:
         if pending(node):

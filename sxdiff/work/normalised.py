@@ -236,7 +236,8 @@ class _Writer:
                 if (name := step_of(row)) in wanted:
                     found[side][name] = row
         names = sorted(name for name in wanted if name in found[0] and name in found[1])
-        files = Files(self._context.pool, self._context.spool, _nobody, self._context.debug)
+        context = self._context
+        files = Files(context.pool, context.spool, _nobody, _nobody, context.limits, context.debug)
         pairs = [
             Pair((*route, name), text_of(found[0][name].path), True,
                  reads[0], found[0][name], reads[1], found[1][name])
@@ -383,5 +384,5 @@ def _put(document: Any, pointer: str, value: str) -> None:
         document = document[key]
 
 
-def _nobody(_pair: Pair, _node: object) -> None:
+def _nobody(*_: object) -> None:
     """Contents are normalised here, not told."""

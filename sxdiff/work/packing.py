@@ -1,19 +1,31 @@
-"""How a layer is packed: what compression, headers, encoder and padding say differently."""
+"""How inputs and layers are packed: unpacking the former, and what compression, headers, encoder
+and padding of the latter say differently."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sxdiff.formats.tar import BLOCK
-from sxdiff.model import Difference, Fact, Value
+from sxdiff.image.outer import Outer
+from sxdiff.model import Blob, Difference, Fact, Limits, Value
 from sxdiff.work.layers import ReadLayer
-from sxdiff.work.pool import Pool
+from sxdiff.work.pool import NoAnswerError, Pool
 from sxdiff.work.tasks import blob_to_json, facts_of
 
 _GNU_RECORD = 20 * BLOCK
 
 
-def packed_differences(pool: Pool, a: ReadLayer, b: ReadLayer) -> Iterator[Difference]:
-    """How two blobs are packed differently: compression, header fields, encoder."""
+def unpack_input(pool: Pool, name: str, packed: Blob) -> tuple[Blob, Outer]:
+    """An input without the compression around it: a worker takes that off."""
+    (found,) = pool.all([{"task": "unpack", "name": name, "blob": blob_to_json(packed)}])
+    outer = Outer(found["compression"], tuple(facts_of(found)))
+    return Blob(found["path"], 0, found["size"]), outer
+
+
+def packed_differences(
+    pool: Pool, a: ReadLayer, b: ReadLayer, limits: Limits, problem: Callable[[str, str], None]
+) -> Iterator[Difference]:
+    """How two blobs are packed differently: compression, header fields, encoder. `problem` is told
+    what could not be found out, and what follows."""
     one, other = a.scanned, b.scanned
     if a.packing != b.packing:
         yield Difference("layer.packing", Value(a.packing), Value(b.packing), bytes=1)
@@ -24,7 +36,14 @@ def packed_differences(pool: Pool, a: ReadLayer, b: ReadLayer) -> Iterator[Diffe
     yield from _fact_differences(facts_of(one), facts_of(other))
     if one["digest"] == other["digest"] or one["diff_id"] != other["diff_id"]:
         return  # other content: that the packed bytes differ follows
-    made_by = pool.all([{"task": "encoder", "blob": blob_to_json(read.blob)} for read in (a, b)])
+    made_by = []
+    task = {"task": "encoder", "name": "packing it anew", "cpu_seconds": limits.look_seconds}
+    for answer in pool.answers([task | {"blob": blob_to_json(read.blob)} for read in (a, b)]):
+        if isinstance(answer, NoAnswerError):
+            problem(str(answer), "what packed it is not known")
+        elif isinstance(answer, Exception):
+            raise answer
+        made_by.append(None if isinstance(answer, Exception) else answer)
     made = [
         Value(
             f"{said or 'packed'}, {read.blob.size} bytes",

@@ -25,7 +25,6 @@ from sxdiff.model import (
 from sxdiff.work.layers import ReadLayer, promised_equal
 from sxdiff.work.members import Context, MemberComparison
 from sxdiff.work.packing import compression_said, end_difference, packed_differences, same_family
-from sxdiff.work.tasks import blob_to_json
 
 _STEP = re.compile(r"/history/\d+")
 _OF_STEP = {"created", "created_by", "author", "comment"}
@@ -178,12 +177,11 @@ class PlatformComparison:
 
     def _look_into_blobs(self, route: Route, a: Layer, b: Layer) -> None:
         assert a.blob is not None and b.blob is not None  # noqa: S101 - the caller looked
-        pair = {"a": blob_to_json(a.blob), "b": blob_to_json(b.blob), "name": route[-1]}
-        from sxdiff.wire import node_from_json  # noqa: PLC0415 - artifacts are rare
+        from sxdiff.work.files import look_at  # noqa: PLC0415 - artifacts are rare
 
-        (answer,) = self._context.pool.all([{"task": "look", "pairs": [pair]}])
-        if answer[0] is not None:
-            self._context.builder.add_node(route, node_from_json(answer[0]), None, True)
+        node = look_at(self._context.pool, a.blob, b.blob, route[-1], self._context.limits)
+        if node is not None:
+            self._context.builder.add_node(route, node, None, True)
 
     def _documents(self) -> None:
         """Manifest and config, by JSON path; digests of layers follow from the layers."""
@@ -517,7 +515,13 @@ class PlatformComparison:
             if a.scanned["end_told"] != b.scanned["end_told"]:
                 told.append(end_difference(a, b))
             if a.layer.digest is None or a.layer.digest != b.layer.digest:
-                told += packed_differences(self._context.pool, a, b)
+                where = (*self._route, _layer_name(i))
+
+                def problem(message: str, resolution: str) -> None:
+                    self._problem(Problem(where, "worker", message, resolution))
+
+                limits = self._context.limits
+                told += packed_differences(self._context.pool, a, b, limits, problem)
         for difference in told:
             self._tell((_layer_name(i),), difference)
 

@@ -3,15 +3,18 @@
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
 from sxdiff.model import InputError
+from sxdiff.work.spool import Spool
 
 Task = dict[str, Any]
 Progress = Callable[[int], None]
@@ -22,13 +25,23 @@ _START = (
     " from sxdiff.work.worker import run; run()"
 )
 _ANSWERS = {"progress", "result", "input_error", "failed", "bug"}
+_PATIENCE = 4
+"""A worker may take so many times the seconds of processor that its task has: others work too."""
 
 
-class WorkerDiedError(Exception):
+class NoAnswerError(InputError):
+    """There is no answer to a task; `why` is what its worker did, or what it met."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.why = why
+
+
+class WorkerDiedError(NoAnswerError):
     """The worker that had this task ended without an answer."""
 
 
-class TaskFailedError(Exception):
+class TaskFailedError(NoAnswerError):
     """The task met a limit of its process (memory, recursion): its input may be too much."""
 
 
@@ -42,6 +55,8 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     buffer: bytearray = field(default_factory=bytearray)
     ticket: int | None = None
+    name: str = ""
+    deadline: float | None = None
 
 
 class Pool:
@@ -49,7 +64,9 @@ class Pool:
 
     `run` takes tasks in order and gives (number of the task, answer) as they finish; an answer
     is the result, or one of this module's exceptions, or InputError, as a value. A task may name
-    the worker it must go to (`"worker": n`), where that worker keeps something for it.
+    the worker it must go to (`"worker": n`), where that worker keeps something for it, and how many
+    seconds of processor it has (`"cpu_seconds": n`). Workers can read the `inputs` and the spool,
+    and no other file but Python's.
     """
 
     def __init__(
@@ -60,12 +77,15 @@ class Pool:
         *,
         debug: bool = False,
         limits: dict[str, int] | None = None,
+        inputs: Sequence[str] = (),
     ) -> None:
         self._spool = spool
-        self._jobs = jobs
+        self.jobs = jobs
         self._progress = progress
         self._debug = debug
-        self._limits = {"limits": limits} if limits else {}
+        self._settings = json.dumps(
+            {"inputs": inputs, "limits": limits or {}, "parent": os.getpid()}
+        )
         self._workers: dict[int, _Worker] = {}
         self._started = 0
         self._selector = selectors.DefaultSelector()
@@ -100,13 +120,24 @@ class Pool:
             raise
 
     def all(self, tasks: list[Task]) -> list[Any]:
-        """Do all tasks; answers in the order of the tasks. The first error is raised."""
-        answers: list[Any] = [None] * len(tasks)
-        for number, answer in self.run(tasks):
-            answers[number] = answer
+        """Do all tasks; answers in the order of the tasks. The first error is raised.
+
+        Where a worker dies its task is tried once more: it may have been somebody else's fault.
+        """
+        answers = self.answers(tasks)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
+        return answers
+
+    def answers(self, tasks: list[Task]) -> list[Any]:
+        """As `all`, with errors as values."""
+        answers: list[Any] = [None] * len(tasks)
+        for number, answer in self.run(tasks):
+            answers[number] = answer
+        again = [n for n, answer in enumerate(answers) if isinstance(answer, WorkerDiedError)]
+        for number, answer in self.run([tasks[n] for n in again]):
+            answers[again[number]] = answer
         return answers
 
     def _hand_out(self, waiting: "deque[tuple[int, Task]]") -> int:
@@ -119,8 +150,10 @@ class Pool:
                 waiting.rotate(-1)  # one that must wait for its worker lets others pass
                 continue
             waiting.popleft()
-            worker.ticket = number
-            line = json.dumps(task | self._limits, separators=(",", ":")).encode() + b"\n"
+            worker.ticket, worker.name = number, str(task.get("name", task["task"]))
+            seconds = task.get("cpu_seconds")
+            worker.deadline = monotonic() + seconds * _PATIENCE if seconds else None
+            line = json.dumps(task, separators=(",", ":")).encode() + b"\n"
             pipe = worker.process.stdin
             assert pipe is not None  # noqa: S101 - Popen was given PIPE
             try:
@@ -138,17 +171,25 @@ class Pool:
         for worker in self._workers.values():
             if worker.ticket is None:
                 return worker
-        return self._start() if len(self._workers) < self._jobs else None
+        return self._start() if len(self._workers) < self.jobs else None
 
     def _start(self) -> _Worker:
         number, prefix = self._started, f"w{self._started}_"
         self._started += 1
         process = subprocess.Popen(
             # isolated, but with this process's path, so that it finds what was found here
-            [sys.executable, "-I", "-c", _START, json.dumps(_import_path()), self._spool, prefix],
+            [
+                *(sys.executable, "-I", "-c", _START, json.dumps(_import_path())),
+                *(self._spool, prefix, self._settings),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"PATH": os.defpath, "TZ": "UTC", "LC_ALL": _locale()},
+            env={
+                "TZ": "UTC",
+                "LC_ALL": _locale(),
+                "TMPDIR": self._spool,
+                "SQLITE_TMPDIR": self._spool,
+            },
             stderr=None if self._debug else subprocess.DEVNULL,
             bufsize=0,
             process_group=0,  # Ctrl-C is for the parent, which ends its workers
@@ -160,14 +201,13 @@ class Pool:
         return worker
 
     def _wait(self) -> Iterator[tuple[int, Any]]:
-        for key, _ in self._selector.select():
+        deadlines = [one.deadline for one in self._workers.values() if one.deadline is not None]
+        wait = max(0.0, min(deadlines) - monotonic()) if deadlines else None
+        for key, _ in self._selector.select(wait):
             worker: _Worker = key.data
             data = os.read(key.fd, 1 << 20)
             if not data:
-                ticket = worker.ticket
-                self._end(worker, kill=True)
-                if ticket is not None:
-                    yield ticket, WorkerDiedError(f"worker ended with {worker.process.returncode}")
+                yield from self._died(worker, None)
                 continue
             worker.buffer += data
             if b"\n" not in data:
@@ -177,18 +217,32 @@ class Pool:
             for line in lines:
                 answer = _answer(line)
                 if answer is None:
-                    ticket = worker.ticket
-                    self._end(worker, kill=True)
-                    if ticket is not None:
-                        yield ticket, WorkerDiedError("worker does not speak the protocol")
+                    yield from self._died(worker, "does not speak the protocol")
                     break
                 if "progress" in answer:
                     if self._progress:
                         self._progress(answer["progress"])
                     continue
-                ticket, worker.ticket = worker.ticket, None
+                ticket, worker.ticket, worker.deadline = worker.ticket, None, None
                 if ticket is not None:
-                    yield ticket, _value(answer, worker.number)
+                    yield ticket, _value(answer, worker.number, worker.name)
+        for worker in list(self._workers.values()):
+            if worker.deadline is not None and worker.deadline <= monotonic():
+                yield from self._died(worker, None)
+
+    def _died(
+        self, worker: _Worker, why: str | None
+    ) -> Iterator[tuple[int, "WorkerDiedError | TaskFailedError"]]:
+        """End a worker; the error of its task: one that had no time left would have none again."""
+        ticket, late = worker.ticket, worker.deadline and worker.deadline <= monotonic()
+        self._end(worker, kill=True)
+        code = worker.process.returncode
+        if ticket is None:
+            return
+        if late or code == -signal.SIGXCPU:
+            yield ticket, TaskFailedError(worker.name, "took too long")
+        else:
+            yield ticket, WorkerDiedError(worker.name, f"the worker {why or _end_of(code)}")
 
     def _end(self, worker: _Worker, *, kill: bool) -> None:
         process = worker.process
@@ -200,6 +254,25 @@ class Pool:
         process.wait()
         process.stdout.close()
         del self._workers[worker.number]
+
+
+def isolation() -> tuple[list[str], bool]:
+    """How workers are walled in on this machine: a line for each thing that one has tried, and
+    whether nothing is missing."""
+    with Spool.create(None) as spool, Pool(spool.directory, 1) as pool:
+        (found,) = pool.all([{"task": "isolation"}])
+    lines = [f"{name} is missing here" for name in found["missing"]]
+    for what, denied in found["tried"]:
+        lines.append(f"a worker {'cannot' if denied else 'CAN'} {what}")
+    return lines, not found["missing"] and all(denied for _, denied in found["tried"])
+
+
+def _end_of(code: int) -> str:
+    """What an exit code says of a process."""
+    try:
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    except ValueError:
+        return f"was killed by signal {-code}"
 
 
 def _import_path() -> list[str]:
@@ -224,7 +297,7 @@ def _answer(line: bytes) -> dict[str, Any] | None:
     return answer if known and isinstance(answer.get("progress", 0), int) else None
 
 
-def _value(answer: dict[str, Any], worker: int) -> Any:
+def _value(answer: dict[str, Any], worker: int, name: str = "task") -> Any:
     if "result" in answer:
         result = answer["result"]
         if isinstance(result, dict):
@@ -233,7 +306,7 @@ def _value(answer: dict[str, Any], worker: int) -> Any:
     if "input_error" in answer:
         return InputError(answer["input_error"])
     if "failed" in answer:
-        return TaskFailedError(answer["failed"])
+        return TaskFailedError(name, answer["failed"])
     error = BugError(answer["bug"])
     error.add_note(answer["traceback"])
     return error

@@ -3,16 +3,14 @@
 import hashlib
 import json
 import os
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sxdiff.model import Blob, Fact, InputError, Limits
+from sxdiff.work import isolation
 from sxdiff.work.spool import Spool, spool_error
 
-LOOK_SECONDS = 900
-"""For one batch of pairs; a large file is a batch of its own."""
 _REPORT_EVERY = 16 << 20
 
 
@@ -26,9 +24,21 @@ def _blob(value: list[Any]) -> Blob:
 
 
 class Tasks:
-    """The tasks of one worker, and what it keeps between them (seek points of layers)."""
+    """The tasks of one worker, and what it keeps between them (seek points of layers).
 
-    def __init__(self, directory: str, prefix: str, progress: Callable[[int], None]) -> None:
+    `missing` is what the worker lacks of its isolation.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        prefix: str,
+        progress: Callable[[int], None],
+        limits: Limits | None = None,
+        missing: Sequence[str] = (),
+    ) -> None:
+        self._limits = limits or Limits()
+        self._missing = missing
         self._spool = Spool(directory, prefix)
         self._scratch = Spool(directory, prefix + "s")
         self._report = progress
@@ -37,8 +47,9 @@ class Tasks:
 
     def run(self, name: str, task: dict[str, Any]) -> Any:
         """Do the task called `name`."""
-        limits = Limits(**task.get("limits", {}))
-        return getattr(self, f"do_{name}")(task, limits)
+        if "cpu_seconds" in task:
+            isolation.limit_seconds(task["cpu_seconds"])
+        return getattr(self, f"do_{name}")(task, self._limits)
 
     def _progress(self, count: int) -> None:
         self._unreported += count
@@ -64,6 +75,14 @@ class Tasks:
         if task.get("digest", found) != found:
             raise InputError(f"{task['name']}: digest promised {task['digest']}, found {found}")
         return found
+
+    def do_unpack(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """Take the compression off an input: `path` and `size` of what it held, and an `Outer`."""
+        from sxdiff.image.outer import unpack_outer  # noqa: PLC0415 - start-up time
+
+        path = self._spool.new()
+        blob, outer = unpack_outer(task["name"], _blob(task["blob"]), path, limits)
+        return {"path": blob.path, "size": blob.size, **asdict(outer)}
 
     def do_scan(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
         """Read, verify and index one layer: a `Scan` as a dictionary."""
@@ -125,20 +144,20 @@ class Tasks:
         return {"path": path}
 
     def do_look(self, task: dict[str, Any], limits: Limits) -> list[Any]:
-        """Look into pairs of files that differ: one node, as JSON, for each."""
-        from sxdiff.compare.closer import look  # noqa: PLC0415 - start-up time
+        """Look into pairs of files that differ: one node, as JSON, for each. With `plain` only as
+        bytes, whatever their format."""
+        from sxdiff.compare import closer  # noqa: PLC0415 - start-up time
         from sxdiff.wire import node_to_json  # noqa: PLC0415 - start-up time
 
         nodes = []
-        # nothing catches the signal: a worker that looks for too long dies, and the pool says so
-        signal.alarm(LOOK_SECONDS)
-        try:
-            for pair in task["pairs"]:
-                node = look(_blob(pair["a"]), _blob(pair["b"]), pair["name"], self._scratch, limits)
-                nodes.append(None if node is None else node_to_json(node))
-                self._scratch.clear()
-        finally:
-            signal.alarm(0)
+        for pair in task["pairs"]:
+            a, b, name = _blob(pair["a"]), _blob(pair["b"]), pair["name"]
+            if task.get("plain"):
+                node = closer.plain(a, b, name, limits)
+            else:
+                node = closer.look(a, b, name, self._scratch, limits)
+            nodes.append(None if node is None else node_to_json(node))
+            self._scratch.clear()
         return nodes
 
     def do_sketch(self, task: dict[str, Any], _limits: Limits) -> list[Any]:
@@ -151,15 +170,9 @@ class Tasks:
         """Both sides of a pair of files with all claims taken out: two blobs of the spool."""
         from sxdiff.compare.closer import normalised  # noqa: PLC0415 - start-up time
 
-        signal.alarm(LOOK_SECONDS)
-        try:
-            sides = normalised(
-                _blob(task["a"]), _blob(task["b"]), task["name"], self._scratch, limits
-            )
-            blobs = [self._spool.store(chunks, limits.member_bytes) for chunks in sides]
-            self._scratch.clear()
-        finally:
-            signal.alarm(0)
+        sides = normalised(_blob(task["a"]), _blob(task["b"]), task["name"], self._scratch, limits)
+        blobs = [self._spool.store(chunks, limits.member_bytes) for chunks in sides]
+        self._scratch.clear()
         return [blob_to_json(blob) for blob in blobs]
 
     def do_digests(self, task: dict[str, Any], _limits: Limits) -> list[list[str]]:
@@ -175,6 +188,10 @@ class Tasks:
         from sxdiff.image.encoder import fingerprint  # noqa: PLC0415 - start-up time
 
         return fingerprint(_blob(task["blob"]), limits)
+
+    def do_isolation(self, _task: dict[str, Any], _limits: Limits) -> dict[str, Any]:
+        """What this worker lacks of its isolation, and what it really can't do."""
+        return {"missing": [*self._missing], "tried": isolation.tried()}
 
     def do_forget(self, task: dict[str, Any], _limits: Limits) -> None:
         """Let go of what was kept for a layer that nobody asks about any more."""

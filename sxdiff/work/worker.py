@@ -1,29 +1,38 @@
 """A process that may die: reads tasks as JSON lines, one in, one out.
 
-Started by the pool as an isolated interpreter with SPOOL and PREFIX. Everything that reads what an
-image holds runs here; the parent survives whatever happens to it. No pickle goes either way.
+Started by the pool as an isolated interpreter with SPOOL, PREFIX and SETTINGS. Everything that
+reads what an image holds runs here; the parent survives whatever happens to it. No pickle goes
+either way.
 """
 
 import gc
+import importlib.util
 import json
 import os
-import resource
 import sys
 import traceback
 from typing import Any
 
-from sxdiff.model import FormatError, InputError
+from sxdiff.model import FormatError, InputError, Limits
+from sxdiff.work import isolation
 
-ADDRESS_SPACE = 4 << 30
+_LATE = ("sxdiff.compare.closer", "sxdiff.image.unpack", "sxdiff.work.scan", "sxdiff.work.walk")
+"""What tasks import, and with it nearly all of sxdiff; its own module comes first."""
 
 
 def main() -> None:
-    """Answer tasks until standard input ends."""
-    directory, prefix = sys.argv[1:3]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    most = ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, ADDRESS_SPACE)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    """Answer tasks until standard input ends.
+
+    SETTINGS, all optional: `inputs` are the paths that may be read, `parent` is the process that
+    asks, `limits` are those that are not as usual.
+    """
+    directory, prefix, *more = sys.argv[1:]
+    settings = json.loads(more[0]) if more else {}
+    inputs = settings.get("inputs", [])
+    limits = Limits(**settings.get("limits", {}))
+    isolation.limit(limits.memory_bytes, limits.spool_bytes)
+    _keep_compiled()
+    missing = isolation.enter(directory, inputs, settings.get("parent", os.getppid()))
     sys.setrecursionlimit(2000)
     # a description makes many small objects and no cycles: rarer collections save a third
     gc.set_threshold(100_000, 50, 50)
@@ -35,9 +44,17 @@ def main() -> None:
     def progress(count: int) -> None:
         _say(answers, {"progress": count})
 
-    tasks = Tasks(directory, prefix, progress)
+    tasks = Tasks(directory, prefix, progress, limits, missing)
     for line in sys.stdin.buffer:
         _say(answers, _answer(tasks, json.loads(line)))
+
+
+def _keep_compiled() -> None:
+    """Behind the walls Python can't keep what it compiles: where it never has, it does so now."""
+    first = importlib.util.find_spec(_LATE[0])
+    if first is not None and first.cached and not os.path.exists(first.cached):
+        for name in _LATE:
+            importlib.import_module(name)
 
 
 def _answer(tasks: "Any", task: dict[str, Any]) -> dict[str, Any]:
