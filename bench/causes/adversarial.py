@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
@@ -125,6 +126,25 @@ def tar_stream(these: list[tuple[bytes, bytes]], end: bytes) -> bytes:
         filled = filled[:148] + b"%06o\0 " % sum(filled) + filled[156:]
         out += filled + content + bytes(-len(content) % BLOCK)
     return out + end
+
+
+def in_chunks(change: Edit) -> Edit:
+    """An edit of what the chunks of a database of R hold."""
+
+    def edit(data: bytes) -> bytes:
+        held: list[bytes] = []
+        while data:
+            inflater = zlib.decompressobj()
+            held.append(inflater.decompress(data[4:]))
+            data = inflater.unused_data
+        ends = [len(b"".join(held[:number])) for number in range(len(held) + 1)]
+        whole = change(b"".join(held))
+        if len(whole) != ends[-1]:
+            raise ValueError("another size")
+        parts = (whole[start:end] for start, end in pairwise(ends))
+        return b"".join(struct.pack(">I", len(part)) + zlib.compress(part) for part in parts)
+
+    return edit
 
 
 def in_tar(name: str, edit: Edit) -> Edit:
@@ -638,6 +658,14 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("java-serialized-date", "another class", edited(sub(b"java.util.Date", b"java.util.Dath"))),
     ("java-serialized-date", "another version of the class", edited(sub(b"hj\x81", b"hj\x82"))),
     ("java-serialized-date", "one more object", edited(lambda data: data + b"p")),
+    (
+        "R-rdb-path",
+        "another value",
+        edited(in_chunks(sub("f <- function() 1", "f <- function() 2"))),
+    ),
+    ("R-rdb-path", "another source", edited(in_chunks(sub("pk/R/f.R", "pk/R/g.R")))),
+    ("R-rdb-path", "a time that is none", edited(in_chunks(sub(b"A\xdaX", b"\xc1\xdaX")))),
+    ("R-rdb-path", "the time of something else", edited(in_chunks(sub("timestamp", "timelimit")))),
     # accounts and logs
     ("shadow-lastchg", "an account without a password", edited(sub("app:!:", "app::"), "shadow")),
     ("shadow-lastchg", "an account of root", edited(pattern(rb"app:x:\d+", rb"app:x:0"), "passwd")),

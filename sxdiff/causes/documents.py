@@ -634,7 +634,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kinds=("stanza.value", "r_rds.object", "text"),
         tokens=joined(
             times_in(late(r"R \d+\.\d+\.\d+; [^;\n]*; (?P<v>[^;\n]+)(?=; (?:unix|windows))")),
-            times_in(late(r"(?:\A|Packaged: )(?P<v>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)(?=;|\Z)")),
+            times_in(
+                late(r"(?:\A'?|Packaged: )(?P<v>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)(?=;|'?\Z)")
+            ),
         ),
         judge=two_times,
         paths=late(r"(?:^|/)(?:DESCRIPTION|Meta/(?:package|hsearch|links)\.rds)$"),

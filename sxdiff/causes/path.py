@@ -6,7 +6,7 @@ from typing import Final
 
 from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
 from sxdiff.causes.pattern import late
-from sxdiff.causes.tokens import any_two, joined, matches, paths, two_build_paths
+from sxdiff.causes.tokens import any_two, joined, matches, paths, seconds, two_build_paths
 
 _TEMPORARY = late(
     r"(?<![\w.-])/(?:var/)?tmp/(?:"
@@ -25,6 +25,24 @@ def _temporary(text: str) -> Iterator[Token]:
     for found in _TEMPORARY.finditer(text):
         group = found.lastgroup or "v1"
         yield Token(*found.span(group), found[group], group)
+
+
+R_DATABASE: Final = late(r"(?:^|/)chunk \d+/object\Z")
+R_FIXES: Final = (
+    Fix(
+        "R CMD INSTALL --no-keep.source (R_KEEP_PKG_SOURCE=no), or build in the same directory with"
+        " the sources' times set"
+    ),
+)
+"""Against what R keeps of its sources: paths, and the time of their directory."""
+_R_TIME = late(r"POSIXct (?P<v>(?P<s>\d{9,10})\.\d+) \(0x3\)")
+
+
+def _time_of_source(text: str) -> Iterator[Token]:
+    """Seconds since 1970 as R keeps them, with what is below a second."""
+    found = _R_TIME.fullmatch(text)
+    if found and seconds(int(found["s"])):
+        yield Token(*found.span("v"), found["v"], "POSIXct")
 
 
 LOOKUP: Final = "path"
@@ -138,6 +156,54 @@ CAUSES: Final = (
             'source_filename = "/build/2nd/n.c"\n',
             path="m.ll",
             head="; ModuleID = '/build/1st/m.c'\n",
+        ),
+    ),
+    Cause(
+        id="randomness-in-r-rdb-rds-databases",
+        title="Paths and times of sources in a database of R",
+        family="path",
+        kinds=("r_rds.object",),
+        tokens=paths,
+        judge=two_build_paths,
+        where=R_DATABASE,
+        bound=True,
+        why="R CMD INSTALL --with-keep.source keeps the path of each source in the package's .rdb"
+        " file.",
+        fixes=R_FIXES,
+        references=("https://cran.r-project.org/doc/manuals/R-ints.html",),
+        example=NearMiss(
+            "r_rds.object", "'/build/1st/f.R'", "'/build/2nd/f.R'", where=("chunk 3", "object")
+        ),
+        near_miss=NearMiss(
+            "r_rds.object", "'/build/1st/f.R'", "'/build/2nd/g.R'", where=("chunk 3", "object")
+        ),
+    ),
+    Cause(
+        id="randomness-in-r-rdb-rds-databases",
+        title="Paths and times of sources in a database of R",
+        family="path",
+        kinds=("r_rds.object",),
+        tokens=_time_of_source,
+        judge=any_two,
+        where=R_DATABASE,
+        symbol=late(r"\Atimestamp\Z"),
+        why="R CMD INSTALL --with-keep.source keeps the time of each source in the package's .rdb"
+        " file.",
+        fixes=R_FIXES,
+        references=("https://stat.ethz.ch/R-manual/R-devel/library/base/html/srcfile.html",),
+        example=NearMiss(
+            "r_rds.object",
+            "POSIXct 1768039200.0 (0x3)",
+            "POSIXct 1773578096.5 (0x3)",
+            where=("chunk 3", "object"),
+            symbol="timestamp",
+        ),
+        near_miss=NearMiss(
+            "r_rds.object",
+            "POSIXct 1768039200.0 (0x3)",
+            "POSIXct 1773578096.5 (0x3)",
+            where=("chunk 3", "object"),
+            symbol="expires",
         ),
     ),
     Cause(

@@ -56,6 +56,7 @@ from sxdiff.formats.data.mime_cache import MimeCache
 from sxdiff.formats.data.numpy import Numpy
 from sxdiff.formats.data.pcap import Pcap, Pcapng
 from sxdiff.formats.data.pickle import Pickle
+from sxdiff.formats.data.r_rdb import RRdb
 from sxdiff.formats.data.r_rds import RRds
 from sxdiff.formats.data.sqlite import Sqlite
 from sxdiff.formats.data.terminfo import Terminfo
@@ -165,6 +166,7 @@ FORMATS: tuple[Format, ...] = (
     Numpy(),
     Pcap(),
     Pcapng(),
+    RRdb(),
     RRds(),
     Terminfo(),
     Tzif(),

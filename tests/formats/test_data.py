@@ -48,6 +48,10 @@ FOUND = {
     "pcapng": [("pcapng.body", ("packet 1",))],
     "pickle": [("pickle.opcodes", ("opcodes",))],
     "pickle-set": [("pickle.set.order", ("set",))],
+    "r_rdb": [
+        ("r_rds.object", (chunk, "object"))
+        for chunk in ("chunk 3", *["chunk 8"] * 3, "chunk 9", "chunk 10")
+    ],
     "r_rds": [("r_rds.object", ("object",))],
     "sqlite": [("sqlite.rows", ("tables", "package"))],
     "sqlite-order": [("sqlite.rows.order", ("tables", "number"))],
