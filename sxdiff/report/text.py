@@ -20,6 +20,8 @@ _SUSPECTS_TOLD = 1
 _RULES_TOLD = 2
 _LINES_OF_CAUSES = 7
 """Lines of the screen that are for causes, if there are any."""
+_LEAST_OF_KINDS = 5
+"""Lines for what is unexplained, if there is any: one example and what is left out."""
 _FIX_LINES = 2
 _BRIEF_LINES = 3
 _ROWS_LEAST = 4
@@ -57,7 +59,8 @@ class _View:
         room = SCREEN_LINES + 1 - len(lines) - len(problems) - len(hint)
         causes = [one for one in self._header["findings"] if one["confirmed"]]
         # what is unexplained comes first, but may not take all
-        kinds = self._kinds(room - min(_LINES_OF_CAUSES, _BRIEF_LINES * len(causes) + 1))
+        for_causes = min(_LINES_OF_CAUSES, _BRIEF_LINES * len(causes) + 1)
+        kinds = self._kinds(max(room - for_causes, _LEAST_OF_KINDS))
         lines += kinds
         lines += self._fitting(causes, room - len(kinds))
         lines += problems
