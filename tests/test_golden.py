@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.recipes import CASES
 from fixtures.recipes.base import Case
-from tests.golden import REPORTS, golden
+from tests.golden import REPORTS, gallery, golden
 
 SCHEMA = json.loads((resources.files("sxdiff.report") / "report-1.schema.json").read_text())
 
@@ -28,3 +28,7 @@ def test_a_fixture_pair_gives_its_golden_reports(case: Case, tmp_path: Path) -> 
 def test_no_report_is_left_of_a_case_that_is_gone() -> None:
     kept = {path.name for path in REPORTS.iterdir() if path.is_dir()}
     assert kept == {case.name for case in CASES}
+
+
+def test_the_gallery_is_not_stale() -> None:
+    assert (REPORTS / "README.md").read_text(encoding="utf-8") == gallery()

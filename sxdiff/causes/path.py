@@ -6,7 +6,15 @@ from typing import Final
 
 from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
 from sxdiff.causes.pattern import late
-from sxdiff.causes.tokens import any_two, joined, matches, paths, seconds, two_build_paths
+from sxdiff.causes.tokens import (
+    any_two,
+    joined,
+    matches,
+    paths,
+    seconds,
+    two_build_paths,
+    two_compilation_paths,
+)
 
 _TEMPORARY = late(
     r"(?<![\w.-])/(?:var/)?tmp/(?:"
@@ -89,7 +97,7 @@ CAUSES: Final = (
             "macho.*",
         ),
         tokens=paths,
-        judge=two_build_paths,
+        judge=two_compilation_paths,
         where=late(r"(?:^|/)(?:\.z?debug_|\.stabstr|__debug_)"),
         bound=True,
         why="The compiler writes the directory it runs in, and the paths of its sources, into the"

@@ -6,6 +6,7 @@ tokens that stand in the same place and differ.
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from re import Pattern
 
@@ -34,6 +35,7 @@ __all__ = [
     "times_behind",
     "times_in",
     "two_build_paths",
+    "two_compilation_paths",
     "two_random_uuids",
     "two_times",
     "uuids",
@@ -121,13 +123,20 @@ def common_tail(a: str, b: str) -> tuple[str, str, str]:
 
 
 def two_build_paths(one: Token, two: Token) -> Evidence | None:
-    """Two paths whose beginnings differ and may both be places where something is built."""
+    """Two paths whose beginnings differ and may both be places where something is built. Where
+    their names do not say so, they are weak: the same two must be said for sure elsewhere."""
+    found = two_compilation_paths(one, two)
+    if found is None or all(map(_BUILD_LIKE.search, (found.a, found.b))):
+        return found
+    return replace(found, weak=True)
+
+
+def two_compilation_paths(one: Token, two: Token) -> Evidence | None:
+    """Two paths whose beginnings differ, said where only what a compiler met is said: whatever
+    they are called, there it was built."""
     a, b, tail = common_tail(one.value, two.value)
-    if not a.startswith("/") or not b.startswith("/"):
+    if not a.startswith("/") or not b.startswith("/") or any(map(_SYSTEM.match, (a, b))):
         return None
-    for prefix in (a, b):
-        if _SYSTEM.match(prefix) or not _BUILD_LIKE.search(prefix):
-            return None
     if not tail and any(map(_NAME_OF_FILE.search, (a, b))):
         return None  # two files without one name are two files
     steps = list(zip(a.split("/"), b.split("/"), strict=False))

@@ -113,7 +113,10 @@ class Diagnosis:
     def judged(self, bindings: list[Binding]) -> Iterator[tuple[Binding, Route | None]]:
         """Bindings that do not stand (None), or that follow from another file (its route)."""
         anchors = _Anchors(one for one in bindings if not one.needs)
-        one_to_one = _conflicts(bindings)
+        # what is weak has no say in what is one to one before it stands itself
+        one_to_one = _conflicts(
+            [one for one in bindings if one.needs != "anchor" or anchors.hold(one)]
+        )
         derived = _Derived(one for one in bindings if one not in one_to_one)
         for binding in bindings:
             stands = binding not in one_to_one
@@ -202,13 +205,16 @@ class _Derived:
 
 
 class _Anchors:
-    """Times that strong evidence gives, by side."""
+    """What strong evidence says: times by side, and pairs of paths."""
 
     def __init__(self, bindings: Iterable[Binding]) -> None:
         self._times: tuple[set[datetime], set[datetime]] = (set(), set())
         self._minutes: tuple[set[int], set[int]] = (set(), set())
+        self._paths: set[tuple[str, str]] = set()
         for one in bindings:
             known = cause_of(one.cause)
+            if known is not None and known.bound:
+                self._paths.add((one.a, one.b))
             if known is None or known.family != "time":
                 continue
             for side, text in enumerate((one.a, one.b)):
@@ -218,8 +224,11 @@ class _Anchors:
                     self._minutes[side].add(moment.hour * 60 + moment.minute)
 
     def hold(self, binding: Binding) -> bool:
-        """Whether both times of a weak binding lie near a strong one of their side."""
-        return all(self._holds(side, text) for side, text in enumerate((binding.a, binding.b)))
+        """Whether a strong binding is of the same two paths, or both times of a weak binding lie
+        near a strong one of their side."""
+        return (binding.a, binding.b) in self._paths or all(
+            self._holds(side, text) for side, text in enumerate((binding.a, binding.b))
+        )
 
     def _holds(self, side: int, text: str) -> bool:
         clock = _CLOCK.fullmatch(text)

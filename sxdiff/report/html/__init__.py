@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from sxdiff.model import RUNGS, Route
-from sxdiff.report import words
+from sxdiff.report import images, words
 from sxdiff.report.build import Report
 from sxdiff.report.escape import escape
 from sxdiff.report.forms import PAGE_SIZE
@@ -24,6 +24,10 @@ _OPEN_BELOW = 60
 """A tree with fewer differences than this is shown unfolded, a larger one down to its layers."""
 _JUMPS = 12
 """How many findings the top of the page links to."""
+_IMAGES_NAMED = 12
+"""How many images of a group are named."""
+_PLATFORMS_TOLD = 16
+"""Platforms above which their rungs and digests are folded: those of a whole distribution."""
 _CHUNK_CHARACTERS = 1 << 16
 
 
@@ -131,6 +135,8 @@ def _head(report: Report) -> JsonObject:
         "would": words.counterfactual(header)
         and _holds(header["summary"]["counterfactual"]["equal_at"]),
         "platforms": platforms,
+        "fold": len(platforms) > _PLATFORMS_TOLD,
+        "images": _images(header),
         "bars": chart.bars(header),
         "jumps": [
             {
@@ -141,6 +147,27 @@ def _head(report: Report) -> JsonObject:
             for number, finding in enumerate(header["findings"][:_JUMPS])
         ],
         "accepted": header["accepted"],
+    }
+
+
+def _images(header: JsonObject) -> JsonObject | None:
+    """What the images differ by, where there are several: in groups, and one by one."""
+    if not header.get("images"):
+        return None
+    titles = {one["cause"]: one["title"] for one in header["findings"]}
+    return {
+        "noun": images.noun(header),
+        "tally": images.tally(header),
+        "groups": [
+            {
+                "causes": [escape(titles.get(cause, cause)) for cause in group.causes],
+                "count": len(group.images),
+                "names": [one["image"] for one in group.images[:_IMAGES_NAMED]],
+                "left_out": max(0, len(group.images) - _IMAGES_NAMED),
+            }
+            for group in images.groups(header)
+        ],
+        "rows": [*map(images.row, images.worst_first(header))],
     }
 
 
