@@ -332,6 +332,10 @@ _FILE_TIMES: Final = Cause(
 _OWNER_FIXES: Final = (
     Fix("tar --owner=0 --group=0 --numeric-owner; dpkg-deb --root-owner-group; COPY --chown=0:0"),
 )
+_SPARSE_RECORD = late(
+    r"(?:GNU\.sparse\.(?:(?:major|minor|size|realsize|numblocks|offset|numbytes)=\d+"
+    r"|map=[\d,]*|name=[^\n]*))?"
+)
 _SPARSE_CAUSE: Final = Cause(
     id="tar-sparse-encoding",
     title="Files with holes are stored in another way",
@@ -607,6 +611,28 @@ CAUSES: Final[tuple[Cause, ...]] = (
         symbol=_header("typeflag"),
         example=NearMiss("tar.header", "0", "S", symbol="header typeflag"),
         near_miss=NearMiss("tar.header", "0", "X", symbol="header typeflag"),
+    ),
+    replace(
+        _SPARSE_CAUSE,
+        kinds=("tar.pax",),
+        tokens=_full(_SPARSE_RECORD),
+        example=NearMiss("tar.pax", "", "GNU.sparse.map=0,4096,8192,0"),
+        near_miss=NearMiss("tar.pax", "", "GNU.sparse.other=0"),
+    ),
+    replace(
+        _SPARSE_CAUSE,
+        kinds=("tar.header.name",),
+        tokens=_full(late(r"(?:(?:[^\n]*/)?GNUSparseFile\.\d+/[^\n]*)?")),
+        example=NearMiss("tar.header.name", "", "./GNUSparseFile.24131/f"),
+        near_miss=NearMiss("tar.header.name", "", "./GNUFile.24131/f"),
+    ),
+    replace(
+        _SPARSE_CAUSE,
+        kinds=("tar.typeflag",),
+        tokens=_full(late("regular file|S")),
+        judge=any_two,
+        example=NearMiss("tar.typeflag", "regular file", "S"),
+        near_miss=NearMiss("tar.typeflag", "regular file", "7"),
     ),
     replace(
         _SPARSE_CAUSE,

@@ -433,6 +433,11 @@ class _Closer:
             if near.equal(one, two):
                 if callable(left.content) and callable(right.content):
                     equal.add(left.name)
+                elif callable(left.content) or callable(right.content):
+                    # one of them is stored plainly: how the other is, its facts tell
+                    spans = telling.moved(left.at, shifts[0]), telling.moved(right.at, shifts[1])
+                    self._ledger.replace(*spans)
+                    rooted = True
                 elif left.kind == right.kind == UNTOLD and left.derived and right.derived:
                     # zeros between two parts may go with zeros between two others
                     gaps = telling.moved(left.at, shifts[0]), telling.moved(right.at, shifts[1])

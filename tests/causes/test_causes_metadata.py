@@ -1,5 +1,6 @@
 """Owners, modes, order and headers: what a builder varies is explained, what means more is not."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sxdiff.model import Blob, Difference, Limits, Node, Value
 from sxdiff.work.diagnosis import explained
 from tests.images import Told, causes, layered, roots
 from tests.look import Files, differences
+from tests.tools import run, want
 
 PAIRS = Path(__file__).parents[2] / "fixtures/causes/pairs"
 
@@ -321,3 +323,66 @@ def test_no_byte_of_a_copy_hides(tmp_path: Path) -> None:
         changed = bytearray(b)
         changed[at] ^= 1
         assert not nested(tmp_path, a, bytes(changed), "usr/lib/o.tar").verified, at
+
+
+def _with_holes(tmp_path: Path, *words: str) -> bytes:
+    """An archive of one file with holes, as GNU tar writes it with some options."""
+    want("tar")
+    name = tmp_path / "holes"
+    with name.open("wb") as holes:
+        for number in range(30):
+            holes.seek(20_000 * number)
+            holes.write(b"data %d" % number)
+        holes.truncate(700_000)
+    os.utime(name, (0, 0))
+    out = tmp_path / "out.tar"
+    owner = ("--owner=0", "--group=0", "--numeric-owner")
+    run("tar", *owner, *words, "-cf", str(out), "-C", str(tmp_path), "holes")
+    return out.read_bytes()
+
+
+_PAX_WORDS = ("--format=pax", "--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--format=gnu",),
+        (*_PAX_WORDS, "--sparse-version=0.0"),
+        (*_PAX_WORDS, "--sparse-version=0.1"),
+        (*_PAX_WORDS, "--sparse-version=1.0"),
+    ],
+    ids=["old", "0.0", "0.1", "1.0"],
+)
+def test_a_file_of_a_tar_file_may_be_stored_with_holes(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    # a version of the form asks for holes, too
+    plain = _with_holes(tmp_path, *(word for word in words if "--sparse" not in word))
+    holes = _with_holes(tmp_path, *words, "--sparse")
+    for one, two in ((plain, holes), (holes, plain)):
+        node = nested(tmp_path, one, two, "usr/lib/o.tar")
+        found = {claim.cause for each in differences(node) for claim in each.claims}
+        assert found - {"tar-format"} == {"tar-sparse-encoding"}
+        assert node.verified
+    other = holes.replace(b"data 7", b"data 8")
+    node = nested(tmp_path, plain, other, "usr/lib/o.tar")
+    assert not node.verified
+    assert not is_explained(node)
+
+
+def test_no_byte_of_a_file_with_holes_hides(tmp_path: Path) -> None:
+    """Its header, the blocks of its map behind it, and its data."""
+    plain = _with_holes(tmp_path, "--format=gnu")
+    holes = _with_holes(tmp_path, "--format=gnu", "--sparse")
+    assert holes[512 + 504] == 1
+    for at in (*range(0, 3 * 512, 13), 386, 482, 494, 495, 505, 511, 3 * 512 + 4096):
+        changed = bytearray(holes)
+        changed[at] ^= 1
+        head = changed[:512]
+        head[148:156] = b" " * 8
+        changed[148:156] = b"%06o\0 " % sum(head)
+        if changed != holes:
+            node = nested(tmp_path, plain, bytes(changed), "usr/lib/o.tar")
+            found = {claim.cause for each in differences(node) for claim in each.claims}
+            assert not node.verified or found - {"tar-sparse-encoding"}, at

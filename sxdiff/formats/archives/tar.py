@@ -6,10 +6,12 @@ digits that fill the field up to one NUL, texts whole, records in their shortest
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sxdiff.formats import tar, xattr
+from sxdiff.formats.compression.stream import SMALL
 from sxdiff.formats.digest import digest_of
 from sxdiff.model import Blob, Fact, FormatError, LimitError, Limits, Member, Scalar, Span, text_of
 
@@ -18,6 +20,11 @@ RECORD = 20 * BLOCK
 """What GNU tar fills an archive up to (its blocking factor)."""
 MAGICS = frozenset({b"ustar\x0000", b"ustar  \0", bytes(8)})
 NUMBERS = ("mode", "uid", "gid", "size", "mtime", "devmajor", "devminor")
+GNU_MAGIC = b"ustar  \0"
+MAP, ENTRY = 386, 24
+"""Where GNU headers hold the map of a sparse file, and the size of one entry."""
+CHUNK = 1 << 20
+_NUMBER = re.compile(rb"[0-9]{1,20}")
 _DIGIT = re.compile(rb"[0-7]")
 
 
@@ -62,13 +69,16 @@ class Tar:
                 name = f"{name} #{met[name]}"
             yield from _facts(found, name)
             start, size = found.data
+            regions = found.header.sparse
             if found.header.sparse_in_data:
-                split = _sparse_map(blob.part(start, size))
+                split, regions = _sparse_map(blob.part(start, size))
                 span = (start, split)
                 yield Fact("tar.sparse", digest_of(blob.part(*span)), span, name, derived=True)
                 start, size = start + split, size - split
             if size:
-                yield Member(name, blob.part(start, size), (start, size))
+                stored = blob.part(start, size)
+                whole = _with_holes(regions, found.header.size, stored, limits)
+                yield Member(name, whole or stored, (start, size))
             at = sum(found.data)
             padding = min(-at % BLOCK, blob.size - at)
             if padding:
@@ -130,18 +140,65 @@ def _read(blob: Blob, start: int, shared: dict[str, bytes], limits: Limits) -> F
     return Found(start, raw, header, tuple(spans), (at, data_size))
 
 
-def _sparse_map(blob: Blob) -> int:
-    """Size of the map that GNU sparse 1.0 puts in front of the data, with its padding."""
+def _with_holes(
+    regions: tuple[Span, ...] | None, size: int, data: Blob, limits: Limits
+) -> Callable[[], Iterator[bytes]] | None:
+    """The content of a sparse file as it is unpacked; None where the map is not of its data, or
+    where there are too many holes to look at."""
+    most = min(limits.member_bytes, max(SMALL, data.size * limits.expansion))
+    if regions is None or size > most or sum(length for _, length in regions) != data.size:
+        return None
+    at = 0
+    for start, length in regions:
+        if start < at or start + length > size:
+            return None
+        at = start + length
+    return partial(_filled, data, regions, size)
+
+
+def _filled(data: Blob, regions: tuple[Span, ...], size: int) -> Iterator[bytes]:
+    at = place = 0
+    for start, length in (*regions, (size, 0)):
+        for hole in range(at, start, CHUNK):
+            yield bytes(min(CHUNK, start - hole))
+        for part in range(place, place + length, CHUNK):
+            yield data.read(part, min(CHUNK, place + length - part))
+        at, place = start + length, place + length
+
+
+def _map_is_plain(found: Found) -> bool:
+    """Whether a GNU header holds the map that it means, or none, and only that, as GNU tar writes
+    it (GNU tar 1.35 manual, "Basic Tar Format", struct sparse and sparse_header)."""
+    header, own = found.header, found.header.blocks[-1]
+    kind = found.raw[own + 156 : own + 157]
+    if found.raw[own + 257 : own + 265] != GNU_MAGIC:
+        return False
+    if kind != tar.GNU_SPARSE:
+        return not any(found.raw[own + MAP :])
+    regions = b"".join(b"%011o\0%011o\0" % region for region in header.sparse or ())
+    first, more = regions[: 4 * ENTRY].ljust(4 * ENTRY, b"\0"), regions[4 * ENTRY :]
+    blocks = [more[at : at + 21 * ENTRY] for at in range(0, len(more), 21 * ENTRY)]
+    said = first + bytes((bool(blocks),)) + b"%011o\0" % header.size + bytes(17)
+    for number, block in enumerate(blocks, 1):
+        said += block.ljust(21 * ENTRY, b"\0") + bytes((number < len(blocks),)) + bytes(7)
+    return found.raw[own + MAP :] == said
+
+
+def _sparse_map(blob: Blob) -> tuple[int, tuple[Span, ...]]:
+    """Size of the map that GNU sparse 1.0 puts in front of the data, with its padding; the map."""
     head = blob.read(0, 1 << 20)
     lines = re.match(rb"([0-9]{1,20})\n", head)
     if not lines:
         raise FormatError("sparse map without a count", 0)
     count, at = 2 * int(lines[1]), lines.end()
-    for _ in range(count):
-        at = head.find(b"\n", at) + 1
-        if not at:
-            raise FormatError("sparse map ends early", 0)
-    return min(blob.size, at + -at % BLOCK)
+    if count > len(head):
+        raise FormatError("sparse map ends early", 0)
+    numbers = head[at:].split(b"\n", count)[:count]
+    end = at + sum(len(number) + 1 for number in numbers)
+    if len(numbers) < count or end > len(head) or not all(map(_NUMBER.fullmatch, numbers)):
+        raise FormatError("sparse map is no list of numbers", 0)
+    told = [int(number) for number in numbers]
+    return min(blob.size, end + -end % BLOCK), tuple(zip(told[::2], told[1::2], strict=True))
 
 
 def _facts(found: Found, name: str) -> Iterator[Fact]:
@@ -157,8 +214,12 @@ def _facts(found: Found, name: str) -> Iterator[Fact]:
     said = "regular file, old" if kind == b"\0" else tar.TYPE_NAMES.get(kind, text_of(kind))
     yield Fact("tar.typeflag", said, (found.at + own + 156, 1), name)
     plain = _plain_texts(header)
+    plain_map = header.sparse is not None and _map_is_plain(found)
     for field, start, size in tar.FIELDS:
-        value = _spelled(field, raw[own + start : own + start + size], header, plain)
+        data = raw[own + start : own + start + size]
+        if plain_map and start + size > MAP:
+            data = data[: max(0, MAP - start)]
+        value = _spelled(field, data, header, plain)
         if value is not None:
             yield Fact(f"tar.header.{field}", value, (found.at + own + start, size), name)
     yield from _records(found, name)
@@ -172,6 +233,11 @@ def _follows(found: Found) -> Iterator[Span]:
     *extended, own = header.blocks
     for block in header.blocks:
         yield found.at + block + 148, 8
+    if _map_is_plain(found):
+        # the map is told as one, and says how much is stored
+        yield found.at + own + MAP, len(raw) - own - MAP
+        if _spelled("size", raw[own + 124 : own + 136], header, _plain_texts(header)) is None:
+            yield found.at + own + 124, 12
     if not extended:
         return
     for block in extended:
@@ -285,8 +351,6 @@ def _spelled(field: str, data: bytes, header: tar.Header, plain: Mapping[str, by
         return _checksum(data) or None
     if field == "magic":
         return None if data in MAGICS else text_of(data)
-    if field == "padding" and header.sparse is not None:
-        return text_of(data.rstrip(b"\0"))
     if field not in NUMBERS:
         bare = data.rstrip(b"\0")
         return None if bare == plain.get(field) else text_of(bare)
