@@ -43,34 +43,56 @@ class LimitError(FormatError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on work, each far beyond what a real image needs; reaching one is a `Problem`."""
+    """Bounds on work, each far beyond what a real image needs.
+
+    Each tells what is bounded, then what comes of reaching it: there is no verdict (exit code 2),
+    or there is one, and a `Problem` in the report.
+    """
 
     document_bytes: int = 4 << 20
-    """Size of one JSON document of the image graph; registries take no larger manifest."""
+    """Size of one JSON document of the image; registries take no larger manifest. No verdict."""
     document_depth: int = 64
-    """Nesting of arrays and objects in such a document."""
+    """Nesting of arrays and objects in such a document. No verdict."""
     index_depth: int = 8
-    """Nesting of image indexes below index.json."""
+    """Nesting of image indexes below index.json. No verdict."""
+    members: int = 50_000_000
+    """Members of one layer or root file system. No verdict."""
+    name_bytes: int = 64 << 10
+    """Length of a member's path, or of its link's target; Linux opens 4,096 bytes. No verdict."""
     header_bytes: int = 8 << 20
-    """Size of one tar member's extended headers (PAX records, GNU long names)."""
-    member_depth: int = 16
-    """Nesting of members inside a file (an object in an archive in a gzip stream ...)."""
-    member_bytes: int = 8 << 30
-    """Unpacked size of one member of a file."""
+    """Size of one tar member's extended headers (PAX records, GNU long names). No verdict."""
     expansion: int = 1100
-    """Unpacked size over packed size of one layer or member (deflate reaches 1,032)."""
+    """Unpacked over packed size, where deflate reaches 1,032: of layers and inputs of more than
+    4 GiB (no verdict), and of what lies packed in files (these are compared as bytes)."""
+    window_bytes: int = 128 << 20
+    """Window that a packed layer or input wants kept in memory, as `zstd -d` takes it. No
+    verdict. Streams inside of files have 128 MiB, whatever is said here."""
     hole_bytes: int = 16 << 30
-    """Holes of one sparse tar member that are hashed as zeros."""
-    file_differences: int = 2000
-    """Differences told in one file; the rest is counted in one closing difference."""
+    """Holes of one sparse member, hashed as zeros. No verdict; file systems inside of files are
+    compared as bytes."""
+    member_depth: int = 16
+    """Nesting of members in a file (an object in an archive in a gzip stream ...). What lies
+    deeper is compared as bytes."""
+    member_bytes: int = 8 << 30
+    """Unpacked size of one member of a file. It is compared as it is packed."""
     text_bytes: int = 8 << 20
-    """Bytes between the first and the last line that differ, up to which lines are compared."""
+    """Bytes between the first and the last line that differ. Longer texts are compared as
+    bytes."""
+    code_bytes: int = 16 << 20
+    """Machine code that is disassembled in one file. More is compared as bytes."""
+    file_differences: int = 2000
+    """Differences told in one file. The rest is counted in one closing difference."""
     look_seconds: int = 900
-    """Seconds of processor for a closer look at a pair of files, or at some small ones together."""
+    """Seconds of processor for a look at a pair of files, or at some small ones together. They
+    are compared as bytes."""
+    seconds: int = 24 * 60 * 60
+    """Seconds for all of a comparison, by the clock. No verdict."""
     memory_bytes: int = 4 << 30
-    """Address space of one worker."""
+    """Address space of a worker. Files that need more are compared as bytes."""
     spool_bytes: int = 256 << 30
-    """Size of one file of the spool."""
+    """Size of the spool, and of each file in it. No verdict."""
+    report_bytes: int = 32 << 30
+    """Size of what is told in the report, before it is written in any form. No verdict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -78,6 +80,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
             progress(done, reading.total, "reading")
 
     with (
+        _within(limits.seconds),
         Spool.create(options.spool) as spool,
         Pool(
             spool.directory,
@@ -87,7 +90,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
             limits=changed(limits),
             inputs=(a, b),
         ) as pool,
-        ReportBuilder(spool.directory, explained) as builder,
+        ReportBuilder(spool.directory, explained, limits.report_bytes) as builder,
     ):
         gate, known = _gate(options, spool)
         reading = Reading(pool, spool)
@@ -99,6 +102,32 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
         pool.jobs = _jobs(options, inputs)
         context = Context(pool, spool, reading, builder, limits, options.debug)
         yield _Run((a, b), inputs, options, context, gate, known).report()
+
+
+class _LateError(BaseException):
+    """There is no time left: nothing in between may take this for an error of its own."""
+
+
+@contextmanager
+def _within(seconds: int) -> Iterator[None]:
+    """Raises InputError in what takes longer. Only the main thread can be told: elsewhere nothing
+    is bounded."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(*_: object) -> None:
+        raise _LateError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except _LateError:
+        raise InputError(f"the comparison took more than {seconds} seconds") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _Run:

@@ -11,6 +11,7 @@ import click
 from sxdiff.cli import MET, NO_VERDICT, NOT_MET
 from sxdiff.cli.compare import Progress
 from sxdiff.cli.gate import gate_options, with_policy
+from sxdiff.cli.limits import limit_option
 from sxdiff.cli.options import FILE, WIDTH, Command
 from sxdiff.cli.outputs import Outputs, output_options
 from sxdiff.report import write
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 @output_options
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Work on N things at once.")
 @click.option("--spool", type=FILE, metavar="DIR", help="Keep temporary files below DIR.")
+@limit_option
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.help_option("-h", "--help")
 def command(

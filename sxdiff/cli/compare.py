@@ -10,6 +10,7 @@ import click
 
 from sxdiff.cli import MET, NOT_MET
 from sxdiff.cli.gate import GATE, gate_options, with_policy
+from sxdiff.cli.limits import limit_option
 from sxdiff.cli.options import FILE, WIDTH, Command, Option
 from sxdiff.cli.outputs import OUTPUTS, Outputs, output_options
 from sxdiff.report.escape import escape
@@ -75,6 +76,7 @@ _SELECTION, _WORK = "What is compared", "Work"
     metavar="DIR",
     help="Keep temporary files below DIR.",
 )
+@limit_option
 @click.option("--debug", cls=Option, group=_WORK, is_flag=True, help="Show tracebacks.")
 @click.help_option("-h", "--help")
 def command(a: str, b: str, **options: Any) -> int:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
@@ -75,12 +76,13 @@ def with_policy(options: dict[str, Any]) -> dict[str, Any]:
         raise click.UsageError(f"--accept: {error}.") from None
     rules += found.accept
     today = (now.date() if now else _today()) if any(one.expires for one in rules) else None
+    limits = replace(found.limits, **options.pop("limit"))
     return options | {
         "require": options["require"] or found.require,
         "platforms": options["platforms"] or found.platforms,
         "accept": policy.dated(rules, today) if today else tuple(rules),
         "now": today,
-        "limits": found.limits,
+        "limits": limits,
     }
 
 

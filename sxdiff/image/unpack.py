@@ -25,8 +25,6 @@ _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _CHUNK = 256 << 10
 _OUTPUT = 1 << 20
 _SEEK_POINTS = 96
-_ZSTD_WINDOW = 128 << 20
-"""What `zstd -d` allows without being asked (--long=27); it is kept in memory."""
 _MOST_SKIPPABLE = 16
 _EARLY_BYTES = 4 << 30
 """Expansion is only judged beyond this much output: a small file of zeros packs very well."""
@@ -238,11 +236,13 @@ class Unpacked:
                 raise FormatError(f"zstd frame header: {error}", begin) from None
             if not self._frames:
                 self._zstd_facts(head, parameters, begin)
-            if parameters.window_size > _ZSTD_WINDOW:
+            most = self.limits.window_bytes
+            if parameters.window_size > most:
                 raise LimitError(
-                    f"zstd window of {parameters.window_size} bytes is beyond 128 MiB", begin
+                    f"zstd window of {parameters.window_size} bytes is beyond the limit of {most}",
+                    begin,
                 )
-            state = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+            state = zstandard.ZstdDecompressor(max_window_size=most).decompressobj()
             header = zstandard.frame_header_size(head)
             last = False
             while not state.eof:
@@ -302,7 +302,7 @@ class Unpacked:
 
     def _xz(self, source: _Input) -> Iterator[bytes]:
         def start() -> Any:
-            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=128 << 20)
+            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self.limits.window_bytes)
 
         yield from self._stdlib(source, "xz", start, lzma.LZMAError)
 
@@ -328,7 +328,8 @@ class Unpacked:
                     chunk = state.decompress(data, _OUTPUT)
                 except error as problem:
                     if "emory" in str(problem):
-                        raise LimitError(f"{name} stream wants over 128 MiB", begin) from None
+                        most = self.limits.window_bytes
+                        raise LimitError(f"{name} stream wants over {most} bytes", begin) from None
                     raise FormatError(f"{name} stream is damaged: {problem}", begin) from None
                 if chunk:
                     yield chunk

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from sxdiff import __version__
-from sxdiff.model import RUNGS, Difference, InputError, Node, Problem, Route
+from sxdiff.model import RUNGS, Difference, InputError, Limits, Node, Problem, Route
 from sxdiff.report.findings import (
     UNEXPLAINED,
     Binding,
@@ -108,10 +108,15 @@ class ReportBuilder:
     """Takes differences and problems in any order, gives the sorted report.
 
     The report reads from the builder's file, so the builder is closed after the report's use.
+    Raises InputError where it would tell more than `most` bytes.
     """
 
-    def __init__(self, directory: str, explain: Explain | None = None) -> None:
+    def __init__(
+        self, directory: str, explain: Explain | None = None, most: int = Limits().report_bytes
+    ) -> None:
         self._explain = explain
+        self._most = most
+        self._size = 0
         self._claims: list[tuple[object, ...]] = []
         self._unverified = 0
         self._judged = False
@@ -212,6 +217,9 @@ class ReportBuilder:
             except UnicodeEncodeError:
                 body = _encode(storable(document))
         self._count += 1
+        self._size += len(body)
+        if self._size > self._most:
+            raise InputError(f"the report tells more than {self._most} bytes")
         self._rows.append(
             (
                 key_of(route + difference.where),

@@ -13,8 +13,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from sxdiff.model import InputError
-from sxdiff.work.spool import Spool
+from sxdiff.model import InputError, Limits
+from sxdiff.work.spool import Spool, check_size
 
 Task = dict[str, Any]
 Progress = Callable[[int], None]
@@ -25,6 +25,8 @@ _START = (
     " from sxdiff.work.worker import run; run()"
 )
 _ANSWERS = {"progress", "result", "input_error", "failed", "bug"}
+_SPOOL_SECONDS = 1
+"""Between two looks at the size of the spool."""
 _PATIENCE = 4
 """A worker may take so many times the seconds of processor that its task has: others work too."""
 
@@ -83,6 +85,8 @@ class Pool:
         self.jobs = jobs
         self._progress = progress
         self._debug = debug
+        self._spool_bytes = Limits(**(limits or {})).spool_bytes
+        self._spool_checked = 0.0
         self._settings = json.dumps(
             {"inputs": inputs, "limits": limits or {}, "parent": os.getpid()}
         )
@@ -226,9 +230,16 @@ class Pool:
                 ticket, worker.ticket, worker.deadline = worker.ticket, None, None
                 if ticket is not None:
                     yield ticket, _value(answer, worker.number, worker.name)
+        self._check_spool()
         for worker in list(self._workers.values()):
             if worker.deadline is not None and worker.deadline <= monotonic():
                 yield from self._died(worker, None)
+
+    def _check_spool(self) -> None:
+        now = monotonic()
+        if now - self._spool_checked > _SPOOL_SECONDS:
+            self._spool_checked = now
+            check_size(self._spool, self._spool_bytes)
 
     def _died(
         self, worker: _Worker, why: str | None

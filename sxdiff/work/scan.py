@@ -296,6 +296,8 @@ class _Members:
     def _content(self, raw: bytes, block: bytes, flag: bytes, start: int, special: bool) -> None:
         stream = self._stream
         self._result.members += 1
+        if self._result.members > self._limits.members:
+            raise _TarError(f"more than {self._limits.members} members", start)
         if special or self._globals or flag not in b"\x000125":
             header = tar.Header.parse(raw, self._globals)
             name, kind, link, size = header.name, header.type, header.linkname, header.stored
@@ -319,6 +321,8 @@ class _Members:
             size = 0
         data_at = stream.position
         path = tar.path_of(name)
+        if max(len(path), len(link)) > self._limits.name_bytes:
+            raise _TarError(f"name of more than {self._limits.name_bytes} bytes", start)
         content = residue = None
         if self._index is None:
             stored = stream.pump(size, None)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 
 from sxdiff.model import Blob, InputError, LimitError
@@ -69,6 +70,17 @@ class Spool:
         for name in os.listdir(self.directory):
             if name.startswith(self._prefix) and name[len(self._prefix) :].isdigit():
                 os.unlink(os.path.join(self.directory, name))
+
+
+def check_size(directory: str, most: int) -> None:
+    """Raises InputError where the files of a spool have more than `most` bytes together."""
+    size = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # a worker has removed it meanwhile
+                size += entry.stat(follow_symlinks=False).st_size
+    if size > most:
+        raise InputError(f"the spool has more than {most} bytes")
 
 
 def spool_error(error: OSError) -> InputError:

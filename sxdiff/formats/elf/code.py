@@ -63,7 +63,6 @@ from sxdiff.model import (
 FORMAT = "elf.code"
 SHT_PROGBITS = 1
 ET_EXEC = 2
-MOST_CODE = 16 << 20
 """Bytes of one file that are disassembled."""
 MOST_UNNAMED = 4 << 20
 """Size of a section without functions up to which it is disassembled as a whole."""
@@ -127,7 +126,7 @@ class _Code:
         self._elf = elf
         machine, order = elf.layout.machine, elf.layout.order
         self._references = References(elf, _PADDING.get((machine, order), _ZEROS))
-        self._left = MOST_CODE
+        self._left = elf.limits.code_bytes
         self._starts: Sequence[int] | None = None
         self._image: Image | None = None
         self._relocations: dict[int, Sequence[Relocation]] = {}
@@ -175,7 +174,8 @@ class _Code:
     def rows(self, index: int, extent: Extent, blob: Blob) -> Iterator[Row]:
         """The instructions of one function, whose bytes are `blob`."""
         if blob.size > self._left:
-            raise LimitError(f"more than {MOST_CODE} bytes of code that differs")
+            most = self._elf.limits.code_bytes
+            raise LimitError(f"more than {most} bytes of code that differs")
         self._left -= blob.size
         layout = self._elf.layout
         section = layout.sections[index]
