@@ -303,12 +303,21 @@ def _two_headers(one: Token, two: Token) -> Evidence | None:
 
 def _sources(suffix: str) -> Tokens:
     """Paths of source files, and of what is between quotes and colons around them."""
-    pattern = late(rf"(?<![\w.-])(?P<v>/[^\s\0:,;'\"<>()]*?(?:{suffix}))(?![\w.-])")
+    start, run = late(r"(?<![\w.-])/"), late(r"/[^\s\0:,;'\"<>()]*")
+    end = late(rf"(?:{suffix})(?![\w.-])")
 
     def found_in(text: str) -> Iterator[Token]:
-        for found in pattern.finditer(text):
-            value = re.sub(r"\A//+", "/", found["v"])
-            yield Token(*found.span("v"), value, "path")
+        at = limit = 0
+        while begin := start.search(text, at):
+            if begin.start() >= limit:
+                limit = run.match(text, begin.start()).end()  # type: ignore[union-attr]  # it is "/"
+            found = end.search(text, begin.end(), limit)
+            if found is None:  # nor is there one behind a later slash of the run
+                at = limit
+                continue
+            at = found.end()
+            value = re.sub(r"\A//+", "/", text[begin.start() : at])
+            yield Token(begin.start(), at, value, "path")
 
     return found_in
 

@@ -13,6 +13,8 @@ from sxdiff.model import Claim
 
 LONGEST = 256 << 10
 """Characters of one side up to which a place is diagnosed; a longer one stays unexplained."""
+LONGEST_PATH = 4096
+"""The same of the file's path (PATH_MAX of Linux, which no build meets) and of each inner name."""
 MOST_TOGETHER = 4
 """Causes that explain one place together; more would explain anything."""
 MARK = "\0"
@@ -41,7 +43,7 @@ class _Found:
 
 def diagnose(site: Site) -> Diagnosis | None:
     """The claims that make both sides of `site` equal, or None where none do."""
-    if site.a == site.b or max(len(site.a), len(site.b)) > LONGEST:
+    if site.a == site.b or not _is_short(site):
         return None
     causes = [cause for cause in _causes_of(site.kind) if cause.may_show(site)]
     if not causes:
@@ -63,6 +65,12 @@ def diagnose(site: Site) -> Diagnosis | None:
         if cause.composes and told.tokens(cause, 0) and told.tokens(cause, 1)
     ]
     return _together(site, told, some) if len(some) > 1 else None
+
+
+def _is_short(site: Site) -> bool:
+    """Whether what the place is told by is short enough to be looked at."""
+    names = max(map(len, (site.path, site.symbol, *site.where)))
+    return max(len(site.a), len(site.b)) <= LONGEST and names <= LONGEST_PATH
 
 
 class _Told:
@@ -158,6 +166,8 @@ def _written(text: str) -> str:
 
 def suspect(site: Site) -> str | None:
     """The id of the cause that a place without an explanation looks like."""
+    if not _is_short(site):
+        return None
     for suspicion in SUSPICIONS:
         if any(fnmatchcase(site.kind, kind) for kind in suspicion.kinds) and suspicion.looks(site):
             return suspicion.id

@@ -177,15 +177,34 @@ _LISTS = (
 )
 _LINE_OF_LIST = late(rf"(?m)^(?:{_LISTS}) ?[:=] ?(?P<v>[^\n]*[^\s])$")
 _KEY_OF_LIST = late(rf"(?:^|/)(?:{_LISTS})$")
-_COMMA = late(r"\s*,\s*(?=(?:[^\"]*\"[^\"]*\")*[^\"]*\Z)")
-_SEMICOLON = late(r";")
+_COMMA_OR_QUOTE = late(r"[,\"]")
+_SPACE = late(r"\s*")
+
+
+def _by_commas(value: str) -> tuple[list[str], set[str]]:
+    """The parts between commas that stand in no quotes, and what parts them."""
+    parts, gaps, begin, quotes = [], set(), 0, value.count('"')
+    for found in _COMMA_OR_QUOTE.finditer(value):
+        at = found.start()
+        if found[0] == '"':
+            quotes -= 1
+        elif not quotes % 2:
+            part = value[begin:at].rstrip()
+            end = at + 1 + len(_SPACE.match(value, at + 1)[0])  # type: ignore[index]  # none is some
+            gaps.add(value[begin + len(part) : end])
+            parts.append(part)
+            begin = end
+    return [*parts, value[begin:]], gaps
+
+
+def _by_semicolons(value: str) -> tuple[list[str], set[str]]:
+    return value.split(";"), {";"} if ";" in value else set()
 
 
 def _parts(value: str) -> str | None:
     """What a list in one line holds, sorted, and how it is written."""
-    for separator in (_COMMA, _SEMICOLON):
-        parts = separator.split(value)
-        gaps = set(separator.findall(value))
+    for split in (_by_commas, _by_semicolons):
+        parts, gaps = split(value)
         if len(list(filter(None, parts))) >= FEWEST and len(gaps) == 1:
             return "\0".join((*gaps, *sorted(parts)))
     return None

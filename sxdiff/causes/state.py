@@ -67,6 +67,8 @@ _RESIDUE = late(
 )
 
 
+_LONGEST = 4096
+"""Of a path: PATH_MAX of Linux."""
 _PLAIN = late(r"(?:regular file, \d+ bytes|directory)?")
 
 
@@ -77,7 +79,7 @@ def _member(paths: Pattern[str]) -> Tokens:
     def found_in(text: str) -> Iterator[Token]:
         if _PLAIN.fullmatch(text):
             yield Token(0, len(text), text, "member")
-        elif found := paths.search(text):
+        elif len(text) <= _LONGEST and (found := paths.search(text)):
             yield Token(0, len(text), text, f"name below {text[: found.start()]}")
 
     return found_in
@@ -253,7 +255,7 @@ def _file_urls(text: str) -> Iterator[Token]:
         yield Token(*found.span("v"), found["v"].rstrip("/"), "file url")
 
 
-_LINK = late(r"\A\"?(?P<v>(?:\.\./)+[\w.@+-]+(?:/[\w.@+-]+)+)\"?\Z")
+_LINK = late(r"\A\"?(?P<v>(?:\.\./)++[\w.@+-]++(?:/[\w.@+-]++)+)\"?\Z")
 
 
 def _two_links(one: Token, two: Token) -> Evidence | None:
@@ -869,7 +871,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         ("gdbm.pair",),
         _epochs_in(
             late(
-                r"(?m) => (?:[^\t\n]*\t)?[0-9a-z]+\t[0-9a-z]+\t(?P<v>\d{10})(?=\t\d{1,9}\t[A-E]\t)"
+                r"(?m) => (?:[^\t\n]{0,300}\t)?[0-9a-z]+\t[0-9a-z]+\t(?P<v>\d{10})"
+                r"(?=\t\d{1,9}\t[A-E]\t)"
             )
         ),
         two_times,

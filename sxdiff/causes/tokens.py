@@ -5,6 +5,7 @@ tokens that stand in the same place and differ.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -263,12 +264,18 @@ def joined(*some: Tokens) -> Tokens:
     """Tokens of several sorts; of those that overlap, that of the earlier sort."""
 
     def found_in(text: str) -> Iterator[Token]:
+        places: list[tuple[int, int]] = []
         taken: list[Token] = []
         for tokens in some:
             for token in tokens(text):
-                if all(token.end <= one.start or token.start >= one.end for one in taken):
-                    taken.append(token)
-        yield from sorted(taken, key=lambda token: token.start)
+                place = bisect_right(places, (token.start, token.end))
+                if place and places[place - 1][1] > token.start:
+                    continue
+                if place < len(places) and places[place][0] < token.end:
+                    continue
+                places.insert(place, (token.start, token.end))
+                taken.insert(place, token)
+        yield from taken
 
     return found_in
 
