@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 STEP = 0.01
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -85,15 +86,23 @@ class _Sampler(threading.Thread):
 
 
 def run(
-    command: Sequence[str], *, pss: bool = False, limit: float = 3600, cwd: Path | None = None
+    command: Sequence[str],
+    *,
+    pss: bool = False,
+    limit: float = 3600,
+    cwd: Path | None = None,
+    errors: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Run:
-    """Runs the command with its output thrown away. Taking `pss` slows it down a little."""
+    """Runs the command with its output thrown away, but for what it says to `errors`.
+
+    Taking `pss` slows it down a little.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         cwd=cwd,
         start_new_session=True,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sxdiff.compare.transport import transport_differences
 from sxdiff.image.graph import Image, Input, PlatformImage
+from sxdiff.image.inputs import state_of
 from sxdiff.image.oci import open_input, pair_images, select
 from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
@@ -79,6 +80,13 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
         if progress:
             progress(done, reading.total, "reading")
 
+    states = {path: state_of(path) for path in (a, b)}
+
+    def unchanged() -> None:
+        for path, state in states.items():
+            if state_of(path) != state:
+                raise InputError(f"{path}: changed while it was read")
+
     with (
         _within(limits.seconds),
         Spool.create(options.spool) as spool,
@@ -95,13 +103,19 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
         gate, known = _gate(options, spool)
         reading = Reading(pool, spool)
         unpack = partial(unpack_input, pool)
-        inputs = (
-            open_input(a, spool.new, limits, unpack),
-            open_input(b, spool.new, limits, unpack),
-        )
-        pool.jobs = _jobs(options, inputs)
-        context = Context(pool, spool, reading, builder, limits, options.debug)
-        yield _Run((a, b), inputs, options, context, gate, known).report()
+        try:
+            inputs = (
+                open_input(a, spool.new, limits, unpack),
+                open_input(b, spool.new, limits, unpack),
+            )
+            pool.jobs = _jobs(options, inputs)
+            context = Context(pool, spool, reading, builder, limits, options.debug)
+            report = _Run((a, b), inputs, options, context, gate, known).report()
+        except Exception:
+            unchanged()  # says more than that a digest is not the promised one
+            raise
+        unchanged()
+        yield report
 
 
 class _LateError(BaseException):

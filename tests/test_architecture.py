@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sxdiff"
 
 RANKS = {
+    "ending": 0,
     "model": 0,
     "wire": 1,
     "formats": 1,

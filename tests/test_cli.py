@@ -212,7 +212,9 @@ def test_a_bug_asks_for_a_report(run: Run, capsys: pytest.CaptureFixture[str]) -
 def test_a_full_disk_is_no_bug(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/spool/1")
     assert _main("a", "b") == 2
-    assert capsys.readouterr().err == "sxdiff: /spool/1: No space left on device\n"
+    assert capsys.readouterr().err == (
+        "sxdiff: /spool/1: No space left on device; name a roomier place with --spool\n"
+    )
 
 
 def test_a_failed_output_is_no_verdict(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -354,7 +356,7 @@ def test_starting_loads_nothing_of_sxdiff_but_the_command_line() -> None:
         "assert not {'jinja2', 'sqlite3', 'elftools'} & {*sys.modules}\n"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
-    assert told == b"sxdiff sxdiff.cli\n"
+    assert told == b"sxdiff sxdiff.cli sxdiff.ending\n"
 
 
 @pytest.mark.usefixtures("run")

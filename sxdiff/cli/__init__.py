@@ -3,27 +3,25 @@
 `sxdiff --version` must be instant, so a command's module is imported only where it is called.
 """
 
-import errno
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
-from types import FrameType
 from typing import Final, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
-from sxdiff import __version__
+from sxdiff import __version__, ending
 
 MET, NOT_MET, NO_VERDICT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes, as docs/report.md has them."""
 
 COMMANDS: Final = ("compare", "batch", "render", "explain")
 """Each is `command` of the module of its name. The first is meant where none is named."""
-
-_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EFBIG)
-"""Errors of the machine, not of sxdiff, that may come from anywhere."""
 
 
 class _Commands(click.Group):
@@ -69,32 +67,70 @@ def command() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and exits with its code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one on purpose
-            signal.signal(number, _on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup, and a shell for what it starts in the background, ignore one on purpose
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, ending.on_signal)
+    _open_standard_files()
     sys.exit(_run(arguments))
+
+
+def _open_standard_files() -> None:
+    """No file of this run may get the number of one of these that the caller has closed."""
+    while (number := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         code: int = command.main(words, prog_name="sxdiff", standalone_mode=False)
+        _flush_stdout()
         return code
     except click.ClickException as error:
-        error.show()
+        _say(error.show)
         return NO_VERDICT
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except _SignalError as error:
-        return 128 + error.number
     except Exception as error:
-        return _fail(error, "--debug" in words)
+        _say(partial(_tell, error, "--debug" in words))
+        return NO_VERDICT
 
 
-def _fail(error: Exception, debug: bool) -> int:
+def _flush_stdout() -> None:
+    """What help and the like have said must have arrived; Python would find out too late."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        drop_stdout()
+
+
+def drop_stdout() -> None:
+    """Nobody reads on: what Python still flushes at its end goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _say(say: Callable[[], object]) -> None:
+    """Where not even standard error takes what is to be said, the exit code still says it."""
+    try:
+        _flush_stdout()
+    except OSError:
+        drop_stdout()
+    with suppress(Exception):
+        say()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _tell(error: Exception, debug: bool) -> None:
     """One line on standard error for what ended the run without a verdict."""
     from sxdiff.model import InputError  # noqa: PLC0415 - see above
     from sxdiff.report.escape import escape  # noqa: PLC0415 - see above
+    from sxdiff.work.spool import machine_error  # noqa: PLC0415 - see above
 
     if debug:
         import traceback  # noqa: PLC0415 - rarely wanted
@@ -102,23 +138,9 @@ def _fail(error: Exception, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, InputError):
         line = str(error)
-    elif isinstance(error, OSError) and error.errno in _MACHINE:
-        line = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    elif refused := machine_error(error):
+        line = refused
     else:
         line = f"this is a bug in sxdiff, please report it: {type(error).__name__}: {error}"
         line += "" if debug else " (--debug shows where)"
     click.echo(f"sxdiff: {escape(line)}", err=True)
-    return NO_VERDICT
-
-
-class _SignalError(BaseException):
-    """A signal asks to end: unwinds everything, so that temporary files go."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _on_signal(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # the clean-up is not to be interrupted in turn
-    raise _SignalError(number)

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - late imports: help is told before all of sxdiff is loaded
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,7 +71,7 @@ def command(
     from sxdiff.run import Options
 
     outputs = Outputs.of(options, (a, b))
-    progress = Progress() if sys.stderr.isatty() else None
+    progress = Progress.where_seen()
 
     def keep(name: str, report: "Report") -> None:
         if reports is not None:

@@ -2,12 +2,15 @@
 
 # ruff: noqa: PLC0415 - late imports: help is told before all of sxdiff is loaded
 
+import math
+import os
 import sys
 from time import monotonic
 from typing import Any
 
 import click
 
+from sxdiff import ending
 from sxdiff.cli import MET, NOT_MET
 from sxdiff.cli.gate import GATE, gate_options, with_policy
 from sxdiff.cli.limits import limit_option
@@ -92,7 +95,7 @@ def command(a: str, b: str, **options: Any) -> int:
 
     outputs = Outputs.of(options, (a, b))
     chosen = Options(**with_policy(options))
-    progress = Progress() if sys.stderr.isatty() else None
+    progress = Progress.where_seen()
     try:
         with compare(a, b, chosen, progress) as report:
             if progress:
@@ -113,17 +116,33 @@ class Progress:
         self._next = 0.0
         self._drawn = False
 
+    @classmethod
+    def where_seen(cls) -> "Progress | None":
+        """One that is drawn, where standard error is a terminal."""
+        if sys.stderr is None or not sys.stderr.isatty():
+            return None
+        progress = cls()
+        ending.leave_to(progress.clear)
+        return progress
+
     def __call__(self, done_bytes: int, total_bytes: int, what: str) -> None:
         now = monotonic()
         if now < self._next:
             return
         self._next, self._drawn = now + self._SECONDS, True
         share = f"{min(100, done_bytes * 100 // total_bytes):3}% " if total_bytes else ""
-        sys.stderr.write(f"\r\x1b[K{share}{escape(what)[:70]}")
-        sys.stderr.flush()
+        self._draw(f"{share}{escape(what)}")
 
     def clear(self) -> None:
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            self._draw("")
             self._drawn = False
+
+    def _draw(self, text: str) -> None:
+        try:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            # a line that wraps would not be drawn over
+            sys.stderr.write(f"\r\x1b[K{text[: min(columns, 76) - 1]}")
+            sys.stderr.flush()
+        except OSError:  # the terminal has gone; the comparison has not
+            self._next = math.inf

@@ -6,9 +6,8 @@ import sys
 import click
 
 from sxdiff.causes import page
-from sxdiff.cli import MET, NO_VERDICT
+from sxdiff.cli import MET, NO_VERDICT, drop_stdout
 from sxdiff.cli.options import Command, causes
-from sxdiff.cli.outputs import drop_stdout
 from sxdiff.report import write
 from sxdiff.report.escape import escape
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from sxdiff.cli import drop_stdout
 from sxdiff.cli.options import FILE, Option
 from sxdiff.report import write
 from sxdiff.report.forms import FORMS, PAGE_SIZE, Form, Manner
@@ -121,13 +122,6 @@ def _bytes(_: click.Context, __: click.Parameter, value: str) -> int:
     if found is None:
         raise click.BadParameter(f"{value!r} is no size, such as 15MB.")
     return int(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[(found[2] or "").lower()]
-
-
-def drop_stdout() -> None:
-    """Nobody reads on: what Python still flushes at its end goes nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def _check(targets: list[str], inputs: Iterable[str]) -> None:

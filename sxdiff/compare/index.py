@@ -65,10 +65,12 @@ class Row(NamedTuple):
 def open_index(path: str) -> sqlite3.Connection:
     """An index file of the spool: no journal, no waiting for the disk, little cache."""
     connection = sqlite3.connect(path, isolation_level=None)
-    # what is sorted on disk belongs into the spool too (an old SQLite may not know this any more)
+    # what is sorted on disk belongs into the spool too (an old SQLite may not know this any more);
+    # a name that is no UTF-8 cannot be said here: then SQLite finds a place, and leaves nothing
     directory = os.path.dirname(os.path.abspath(path)).replace("'", "''")
+    if directory.isprintable():
+        connection.execute(f"PRAGMA temp_store_directory='{directory}'")
     connection.executescript(
-        f"PRAGMA temp_store_directory='{directory}';"
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;"
         "PRAGMA temp_store=FILE;"
     )
@@ -188,7 +190,7 @@ class Members:
         """
         connection = open_index(self.path)
         try:
-            connection.execute("ATTACH ? AS other", (other.path,))
+            connection.execute("ATTACH ? AS other", (os.fsencode(other.path),))
             a = ", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))
             b = ", ".join(f"b.{name.strip()}" for name in COLUMNS.split(","))
             missing = ", ".join(["NULL"] * len(Row._fields))
@@ -215,7 +217,7 @@ class Members:
         """Numbers in `other` of the paths that both have, in this layer's order."""
         connection = open_index(self.path)
         try:
-            connection.execute("ATTACH ? AS other", (other.path,))
+            connection.execute("ATTACH ? AS other", (os.fsencode(other.path),))
             for (ordinal,) in connection.execute(
                 "SELECT b.ordinal FROM main.member a JOIN other.member b"
                 " ON a.path = b.path AND a.occurrence = b.occurrence ORDER BY a.ordinal"

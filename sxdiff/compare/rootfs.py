@@ -4,6 +4,7 @@ Whiteouts and opaque directories as in the OCI image-spec, "Image Layer Filesyst
 The merged tree is an SQLite file too: one row a path, with the layer and member that it shows.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -73,7 +74,7 @@ def merge(layers: Sequence[tuple[str, bool]], target: str, *, whiteouts: bool = 
         connection.executescript(_SCHEMA)
         connection.create_function("is_whiteout", 1, is_whiteout, deterministic=True)
         for number, (path, estargz) in enumerate(layers):
-            connection.execute("ATTACH ? AS layer", (path,))
+            connection.execute("ATTACH ? AS layer", (os.fsencode(path),))
             connection.execute("BEGIN")
             _apply(connection, number, estargz, whiteouts)
             connection.execute("COMMIT")
@@ -216,7 +217,7 @@ class Root:
         """Paths that do not show the same in every byte, in order; None where one lacks it."""
         connection = open_index(self.path)
         try:
-            connection.execute("ATTACH ? AS other", (other.path,))
+            connection.execute("ATTACH ? AS other", (os.fsencode(other.path),))
             a = ", ".join(f"a.{name}" for name in RootRow._fields)
             b = ", ".join(f"b.{name}" for name in RootRow._fields)
             missing = ", ".join(["NULL"] * len(RootRow._fields))

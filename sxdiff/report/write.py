@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from sxdiff import ending
 from sxdiff.model import InputError
 
 STDOUT = "-"
@@ -15,6 +16,8 @@ STDOUT = "-"
 def check(target: str) -> None:
     """Raises `InputError` where `target` can clearly not be written, before the long work."""
     if target == STDOUT:
+        if sys.stdout is None:
+            raise InputError("cannot write standard output: it is closed")
         return
     path = os.path.realpath(target)
     directory = os.path.dirname(path)
@@ -35,6 +38,7 @@ def write(target: str, chunks: Iterable[str]) -> None:
     """
     try:
         if target == STDOUT:
+            check(target)
             sys.stdout.flush()
             _write(sys.stdout.buffer, chunks)
             sys.stdout.buffer.flush()
@@ -63,7 +67,9 @@ def _is_special(target: str) -> bool:
 def _replace(path: str, chunks: Iterable[str]) -> None:
     # not tempfile: its files are private, while a report gets the mode that any new file gets
     temporary = os.path.join(os.path.dirname(path), f".sxdiff-{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with ending.together():
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        left = ending.leave_to(lambda: os.unlink(temporary))
     try:
         with open(descriptor, "wb") as file:
             if os.path.exists(path):
@@ -73,6 +79,8 @@ def _replace(path: str, chunks: Iterable[str]) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+    finally:
+        ending.forget(left)
 
 
 def _write(file: BinaryIO, chunks: Iterable[str]) -> None:

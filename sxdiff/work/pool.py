@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from sxdiff import ending
 from sxdiff.model import InputError, Limits
 from sxdiff.work.spool import Spool, check_size
 
@@ -93,6 +95,7 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._started = 0
         self._selector = selectors.DefaultSelector()
+        self._left = ending.leave_to(self._kill)
 
     def __enter__(self) -> "Pool":
         return self
@@ -106,6 +109,14 @@ class Pool:
         for worker in list(self._workers.values()):
             self._end(worker, kill=error is not None)
         self._selector.close()
+        ending.forget(self._left)
+
+    def _kill(self) -> None:
+        for worker in self._workers.values():
+            worker.process.kill()
+        for worker in self._workers.values():
+            with suppress(ChildProcessError):
+                os.waitpid(worker.process.pid, 0)  # Popen.wait may be what the signal interrupted
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         """Do all tasks; answers come in the order in which they finish."""
@@ -180,28 +191,29 @@ class Pool:
     def _start(self) -> _Worker:
         number, prefix = self._started, f"w{self._started}_"
         self._started += 1
-        process = subprocess.Popen(
-            # isolated, but with this process's path, so that it finds what was found here
-            [
-                *(sys.executable, "-I", "-c", _START, json.dumps(_import_path())),
-                *(self._spool, prefix, self._settings),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={
-                "TZ": "UTC",
-                "LC_ALL": _locale(),
-                "TMPDIR": self._spool,
-                "SQLITE_TMPDIR": self._spool,
-            },
-            stderr=None if self._debug else subprocess.DEVNULL,
-            bufsize=0,
-            process_group=0,  # Ctrl-C is for the parent, which ends its workers
-        )
-        worker = _Worker(number, process)
+        with ending.together():
+            process = subprocess.Popen(
+                # isolated, but with this process's path, so that it finds what was found here
+                [
+                    *(sys.executable, "-I", "-c", _START, json.dumps(_import_path())),
+                    *(self._spool, prefix, self._settings),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={
+                    "TZ": "UTC",
+                    "LC_ALL": _locale(),
+                    "TMPDIR": self._spool,
+                    "SQLITE_TMPDIR": self._spool,
+                },
+                stderr=None if self._debug else subprocess.DEVNULL,
+                bufsize=0,
+                process_group=0,  # Ctrl-C is for the parent, which ends its workers
+            )
+            worker = _Worker(number, process)
+            self._workers[number] = worker
         assert process.stdout is not None  # noqa: S101 - Popen was given PIPE
         self._selector.register(process.stdout, selectors.EVENT_READ, worker)
-        self._workers[number] = worker
         return worker
 
     def _wait(self) -> Iterator[tuple[int, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 
+from sxdiff import ending
 from sxdiff.model import Blob, InputError, LimitError
 
 
@@ -21,14 +22,19 @@ class Spool:
         self.directory = directory
         self._prefix = prefix
         self._count = 0
+        self._left: int | None = None
 
     @classmethod
     def create(cls, parent: str | None) -> "Spool":
         """A new spool below `parent` (default: the system's directory for temporary files)."""
         try:
-            return cls(tempfile.mkdtemp(prefix="sxdiff-", dir=parent))
+            with ending.together():
+                spool = cls(tempfile.mkdtemp(prefix="sxdiff-", dir=parent))
+                spool._left = ending.leave_to(spool._remove)
         except OSError as error:
-            raise InputError(f"no spool: {error.strerror} ({error.filename})") from None
+            where = f" ({error.filename})" if error.filename else ""
+            raise InputError(f"no spool: {error.strerror}{where}") from None
+        return spool
 
     def __enter__(self) -> "Spool":
         return self
@@ -39,6 +45,11 @@ class Spool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._remove()
+        if self._left is not None:
+            ending.forget(self._left)
+
+    def _remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def new(self) -> str:
@@ -85,5 +96,31 @@ def check_size(directory: str, most: int) -> None:
 
 def spool_error(error: OSError) -> InputError:
     """What an OSError of the spool means to the user."""
-    hint = "; name a roomier place with --spool" if error.errno == errno.ENOSPC else ""
-    return InputError(f"cannot write to the spool: {error.strerror}{hint}")
+    return InputError(f"cannot write to the spool: {error.strerror}{_hint(error.errno)}")
+
+
+_OF_THE_DISK = ("FULL", "IOERR", "CANTOPEN", "READONLY", "CORRUPT", "NOTADB")
+"""Result codes of SQLite, without SQLITE_, that a disk brings about; some have a longer form."""
+
+
+def machine_error(error: Exception) -> str | None:
+    """What the machine refused, where this is no error of sxdiff; None for all others."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EBADF):
+        where = "cannot read the images or use the spool"
+        if error.filename is not None:
+            where = os.fsdecode(error.filename)
+        elif _hint(error.errno):
+            where = "cannot write to the spool"
+        return f"{where}: {error.strerror}{_hint(error.errno)}"
+    code = str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_")
+    if code.startswith(_OF_THE_DISK):
+        # only indexes of the spool get here: what an image holds is read in memory
+        return f"cannot use the spool: {error}{_hint(errno.ENOSPC if code == 'FULL' else None)}"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return None
+
+
+def _hint(number: int | None) -> str:
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "; name a roomier place with --spool" if number in full else ""

@@ -15,6 +15,7 @@ from typing import Any
 
 from sxdiff.model import FormatError, InputError, Limits
 from sxdiff.work import isolation
+from sxdiff.work.spool import machine_error
 
 _LATE = ("sxdiff.compare.closer", "sxdiff.image.unpack", "sxdiff.work.scan", "sxdiff.work.walk")
 """What tasks import, and with it nearly all of sxdiff; its own module comes first."""
@@ -69,6 +70,10 @@ def _answer(tasks: "Any", task: dict[str, Any]) -> dict[str, Any]:
     except RecursionError:
         return {"failed": "nested too deeply"}
     except Exception as error:
+        refused = machine_error(error)
+        if refused is not None:
+            name = f"{task['name']}: " if "name" in task else ""
+            return {"input_error": f"{name}{refused}"}
         return {"bug": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
 
 

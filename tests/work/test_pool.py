@@ -36,6 +36,11 @@ class Tasks(tasks.Tasks):
         os.kill(os.getpid(), task["signal"])
     def do_leave(self, _task, _limits):
         os._exit(0)
+    def do_leave_once(self, task, _limits):
+        if not os.path.exists(task["mark"]):
+            open(task["mark"], "w").close()
+            os._exit(0)
+        return 2
     def do_nonsense(self, task, _limits):
         # what a worker that was taken over might say
         os.write(3, task["line"].encode() + b"\\n")
@@ -128,8 +133,18 @@ def test_a_worker_killed_while_idle_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_ends_without_an_answer_has_died(tmp_path: Path) -> None:
-    with Pool(str(tmp_path), 1) as pool, pytest.raises(WorkerDiedError):
-        pool.all([{"task": "leave"}])
+    with Pool(str(tmp_path), 1) as pool:
+        ((_, answer),) = pool.run([{"task": "leave"}])
+        assert isinstance(answer, WorkerDiedError)
+
+
+def test_what_must_be_answered_is_asked_twice(tmp_path: Path) -> None:
+    """Something else may have ended the first worker; a second one ends the run, in one line."""
+    mark = tmp_path / "was here"
+    with Pool(str(tmp_path), 1) as pool:
+        assert pool.all([echo(1), {"task": "leave_once", "mark": str(mark)}, echo(2)]) == [1, 2, 2]
+        with pytest.raises(WorkerDiedError, match=r"^a\.tar: the worker ended with 0"):
+            pool.all([{"task": "leave", "name": "a.tar"}])
 
 
 @pytest.mark.parametrize(
