@@ -670,6 +670,9 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("R-rdb-path", "another source", edited(in_chunks(sub("pk/R/f.R", "pk/R/g.R")))),
     ("R-rdb-path", "a time that is none", edited(in_chunks(sub(b"A\xdaX", b"\xc1\xdaX")))),
     ("R-rdb-path", "the time of something else", edited(in_chunks(sub("timestamp", "timelimit")))),
+    ("compiled-locale-archive", "another name", edited(sub(b"POSIX.ascii", b"POSIY.ascii"))),
+    ("compiled-locale-archive", "another day", edited(sub(b"Monday", b"Munday"))),
+    ("compiled-locale-archive", "one name less", edited(pattern(rb"(?s)\A(.{2824}).", rb"\1\0"))),
     # accounts and logs
     ("shadow-lastchg", "an account without a password", edited(sub("app:!:", "app::"), "shadow")),
     ("shadow-lastchg", "an account of root", edited(pattern(rb"app:x:\d+", rb"app:x:0"), "passwd")),

@@ -635,6 +635,20 @@ CAUSES: Final[tuple[Cause, ...]] = (
         near_miss=NearMiss("zip.flags", "0x0", "0x9"),
     ),
     Cause(
+        id="locale-archive-order",
+        title="Locales in another order",
+        family="order",
+        kinds=("locale.order",),
+        tokens=names,
+        judge=another_order,
+        why="localedef puts each locale behind those that the archive has: its order is that of the"
+        " calls.",
+        fixes=(Fix("call localedef in one order (LC_ALL=C sort), or with --no-archive"),),
+        references=("https://man7.org/linux/man-pages/man1/localedef.1.html",),
+        example=NearMiss("locale.order", "C/LC_TIME\nD/LC_TIME", "D/LC_TIME\nC/LC_TIME"),
+        near_miss=NearMiss("locale.order", "C/LC_TIME\nD/LC_TIME", "D/LC_TIME\nE/LC_TIME"),
+    ),
+    Cause(
         id="static-library-member-order",
         title="Members of a static library in another order",
         family="order",

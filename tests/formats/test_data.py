@@ -1,5 +1,6 @@
 """Databases, caches and tables: one known change is one root, in the right place."""
 
+import gzip
 import sqlite3
 import struct
 from pathlib import Path
@@ -220,6 +221,53 @@ def test_a_locale_archive_is_its_locales(look: Look, tmp_path: Path) -> None:
     items = [row[1:] for row in told(node) if row[0] == "locale.item"]
     assert (("demo.ascii/LC_TIME", "item 7"), "Sunday", "Suoday") in items
     assert {where[0] for where, _, _ in items} == {"demo.ascii/LC_TIME"}
+
+
+def archives() -> list[bytes]:
+    """Two locales that localedef put into an archive in either order."""
+    pair = Path(__file__).parents[2] / "fixtures/causes/pairs/compiled-locale-archive"
+    return [gzip.decompress((pair / side / "o.packed").read_bytes()) for side in "ab"]
+
+
+def test_locales_of_an_archive_may_come_in_another_order(look: Look) -> None:
+    a, b = archives()
+    for one, two in ((a, b), (b, a)):
+        node = look(one, two)
+        assert node is not None and node.verified
+        (found,) = (each for each in node.differences if not each.derived)
+        assert [claim.cause for claim in found.claims] == ["locale-archive-order"]
+
+
+def test_no_byte_of_a_locale_archive_hides(look: Look) -> None:
+    """In its header, tables and contents; a counter that nothing follows from is no order."""
+    a, b = archives()
+    used = [at for at in range(63_800 + 20 * 2003) if b[at]]
+    assert len(used) > 200
+    for at in (
+        *range(4, 56, 4),
+        *used[::9],
+        5,
+        600,
+        12_000,
+        30_000,
+        70_000,
+        150_000,
+        410_000,
+        len(b) - 1,
+    ):
+        changed = bytearray(b)
+        changed[at] ^= 1
+        node = look(a, bytes(changed))
+        assert node is not None and not node.verified, at
+
+
+def test_a_sum_that_is_missing_is_told(look: Look) -> None:
+    a, b = archives()
+    at = 63_800 + 20 * 1920
+    assert b[at : at + 4] == bytes.fromhex("b96a8fca")
+    node = look(a, b[:at] + bytes(20) + b[at + 20 :])
+    assert node is not None and not node.verified
+    assert "locale.sums" in {each.kind for each in node.differences if not each.derived}
 
 
 @pytest.mark.parametrize(
