@@ -1,6 +1,6 @@
 # Short names for ./dev, which works without make too.
 FUZZ_SECONDS ?= 600
-.PHONY: try test lint check bench bench-full soak flips fuzz causes-bench fixtures reports setup
+.PHONY: try test lint check bench bench-full soak faults flips fuzz causes-bench fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -15,9 +15,15 @@ bench:
 bench-full:
 	./dev bench --full
 
-# Layers of a million members, in every way that could hurt: some twenty minutes.
+# Layers of a million members, in every way that could hurt, and 100 damaged copies of a real
+# image: some forty minutes.
 soak: setup
 	.venv/bin/python -m bench.soak
+	.venv/bin/python -m bench.damaged
+
+# Every single call that writes or reads fails in turn, and more signals: some hours.
+faults: setup
+	SXDIFF_FAULTS=all .venv/bin/python -m pytest -q tests/hostile/test_faults.py
 
 # Each byte of each artefact flipped, and seen: law 2 to the last byte; some half an hour.
 flips: setup

@@ -1,7 +1,7 @@
 """A plain root as a directory on disk, indexed as if a tar writer had packed it, sorted by name.
 
-Nothing is followed: a symbolic link is described, not opened. Sockets cannot be in a tar and are
-told as a problem.
+Nothing is followed: a symbolic link is described, not opened. A socket, which
+no tar can hold, gets a type of its own.
 """
 
 import errno
@@ -10,8 +10,11 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 
-from sxdiff.model import InputError, Limits, text_of
+from sxdiff.model import InputError, Limits
 from sxdiff.work.scan import Scan, read_members
+
+SOCKET = b"s"
+"""A type that no tar format gives to anything."""
 
 _CHUNK = 1 << 20
 
@@ -19,9 +22,7 @@ _CHUNK = 1 << 20
 def walk(directory: str, index: str, limits: Limits, progress: Callable[[int], None]) -> Scan:
     """Index the tree below `directory`. Raises InputError where it cannot be read."""
     result = Scan(index=index)
-    problems: list[tuple[str, str]] = []
-    read_members(_stream(directory, problems, progress), result, index, limits)
-    result.problems += problems
+    read_members(_stream(directory, progress), result, index, limits)
     return result
 
 
@@ -37,9 +38,7 @@ def _entries(directory: bytes, below: bytes = b"") -> Iterator[tuple[bytes, os.s
             stack += [os.path.join(path, name) if path else name for name in names]
 
 
-def _stream(
-    directory: str, problems: list[tuple[str, str]], progress: Callable[[int], None]
-) -> Iterator[bytes]:
+def _stream(directory: str, progress: Callable[[int], None]) -> Iterator[bytes]:
     root = os.fsencode(directory)
     seen: dict[tuple[int, int], bytes] = {}
     try:
@@ -47,9 +46,6 @@ def _stream(
             if path == b"":
                 continue  # the root's own entry is the directory that somebody unpacked into
             info = _info(root, path, status, seen)
-            if info is None:
-                problems.append(("file", f"{text_of(path)!r} is a socket: not compared"))
-                continue
             yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
             if info.isreg() and info.size:
                 yield from _content(os.path.join(root, path), info.size, progress)
@@ -74,7 +70,7 @@ def _content(path: bytes, size: int, progress: Callable[[int], None]) -> Iterato
 
 def _info(
     root: bytes, path: bytes, status: os.stat_result, seen: dict[tuple[int, int], bytes]
-) -> tarfile.TarInfo | None:
+) -> tarfile.TarInfo:
     info = tarfile.TarInfo(path.decode("utf-8", "surrogateescape"))
     mode = status.st_mode
     info.mode = stat.S_IMODE(mode)
@@ -100,7 +96,7 @@ def _info(
         info.type = tarfile.CHRTYPE if stat.S_ISCHR(mode) else tarfile.BLKTYPE
         info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
     else:
-        return None
+        info.type = SOCKET
     for name in _xattr_names(full):
         value = os.getxattr(full, name, follow_symlinks=False)
         records[f"SCHILY.xattr.{name}"] = value.decode("utf-8", "surrogateescape")
