@@ -1,19 +1,24 @@
 """The page in a real browser: it loads nothing, nothing of an image acts in it, its tools work,
 and it can be read by everybody."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fixtures.images import image, layer, oci_archive
+from fixtures.tar import file, symlink
 from sxdiff.model import Claim, Difference, Value
 from sxdiff.report import html
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.run import Options, compare
 from tests.report.conftest import HOSTILE
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -137,6 +142,51 @@ def test_nothing_of_an_image_acts(opened: Open, full_report: Report) -> None:
     page.locator("#tools [name=q]").fill("<script>")
     page.wait_for_timeout(150)
     assert _count(page).endswith(f"of {page.locator('#differences li').count()}")
+
+
+_NASTY = (
+    "</code></li></ul><script>alert(1)</script><img src=x onerror=alert(2)>",
+    "<style>*{display:none}</style><a href=javascript:alert(3)>go</a>",
+    "\u202eexe.txt\u2066 \u200b\u00ad \ufeff",
+    "\x1b[2J\x9b31m\x07\r\x00",
+    "]]>--><!-- {{ 7 * 7 }} {% raw %} ${7*7} &lt;b&gt; \" ' `",
+)
+
+
+def test_an_image_full_of_markup_makes_a_plain_page(opened: Open, tmp_path: Path) -> None:
+    """Names, contents, link targets, labels and instructions that all try, and broken UTF-8."""
+    sides = []
+    for side in "ab":
+        members = [
+            file(b"broken-\xff\xfe-" + side.encode() + b"\xc3", b"\xff\xc3(" + side.encode())
+        ]
+        for number, text in enumerate(_NASTY):
+            name = text.replace("/", "%").replace("\0", "")
+            members += [
+                file(f"{number}-{name}", f"{text}\n{side} {text}\n"),
+                file(f"{number}-{name}.json", json.dumps({text: [text, f"{side}{text}"]})),
+                symlink(f"{number}-link", f"{side}{name}"),
+            ]
+        labels = {text: f"{side} {text}" for text in _NASTY}
+        made = replace(layer(members), created_by=" ".join(_NASTY))
+        item = image([made], runtime={"Labels": labels}, annotations=labels)
+        path = tmp_path / f"{side}.tar"
+        path.write_bytes(oci_archive(item))
+        sides.append(str(path))
+    with compare(*sides, Options(), None) as report:
+        page = opened(report)
+    page.locator("#tools [name=open]").click()
+    assert page.locator("script").count() == page.locator("style").count() == 1
+    assert page.locator("main img, main style, main script, [onerror], [src]").count() == 0
+    links = page.eval_on_selector_all("a", "all => all.map(one => one.getAttribute('href'))")
+    assert all(link.startswith(("#", "https://")) for link in links)
+    text = page.locator("#differences").text_content()
+    assert "<script>alert(1)</script>" in text
+    assert "\\u{202e}exe.txt" in text
+    assert "broken-\\xff\\xfe-" in text
+    assert "{{ 7 * 7 }}" in text
+    raw = page.content()
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\ufeff\x00-\x08\x0b-\x1f\x7f-\x9f]", raw)
 
 
 def test_filters_show_what_they_say(opened: Open, mixed: Report) -> None:
