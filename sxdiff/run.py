@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from sxdiff.compare.redact import mask
 from sxdiff.compare.transport import transport_differences
 from sxdiff.image.graph import Image, Input, PlatformImage
 from sxdiff.image.inputs import state_of
@@ -375,7 +376,7 @@ class _Run:
                     "digest": layer.digest or (read and read.digest),
                     "diff_id": read.diff_id if read else layer.diff_id,
                     "size": layer.size,
-                    "created_by": layer.created_by,
+                    "created_by": layer.created_by and mask(layer.created_by),
                 }
             )
         return {

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from sxdiff.compare.redact import mask
 from sxdiff.formats.json import Json, gaps, parse, pointer_to, style
 from sxdiff.model import Difference, FormatError, Limits, Route, Span, Value, text_of
 
@@ -235,7 +236,8 @@ def _value(text: str, at: Span | None = None) -> Value:
         return Value(text, at)
     data = text.encode()
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    return Value(text[:_LONG], at, size=len(data), digest=digest)
+    # a secret that is cut in two is none that could be known
+    return Value(mask(text)[:_LONG], at, size=len(data), digest=digest)
 
 
 def _compact(raw: bytes, value: Json) -> list[bytes]:

@@ -169,12 +169,20 @@ def masked(node: Node, *, name: bool = False) -> Node:
     last look at what formats told."""
     differences = tuple(_masked_difference(one) for one in node.differences)
     problems = tuple(
-        replace(one, where=tuple(map(_mask, one.where)), message=_mask(one.message))
+        replace(one, where=tuple(map(mask, one.where)), message=mask(one.message))
         for one in node.problems
     )
     nodes = tuple(masked(child, name=True) for child in node.nodes)
-    own = _mask(node.name) if name else node.name
+    own = mask(node.name) if name else node.name
     return replace(node, name=own, differences=differences, nodes=nodes, problems=problems)
+
+
+def shown(one: Difference) -> Difference:
+    """A difference without secrets in any of its strings, its claims included: as it may be told
+    where no file was looked into."""
+    claims = tuple(replace(each, a=mask(each.a), b=mask(each.b)) for each in one.claims)
+    masked_one = _masked_difference(one)
+    return masked_one if claims == one.claims else replace(masked_one, claims=claims)
 
 
 def _masked_difference(one: Difference) -> Difference:
@@ -182,28 +190,31 @@ def _masked_difference(one: Difference) -> Difference:
     for name in ("a", "b"):
         told = getattr(one, name)
         if told and isinstance(told.value, str):
-            value = _mask(told.value)
+            value = mask(told.value)
             if value is not told.value:
                 changed[name] = replace(told, value=value, excerpt=None)
     for name in ("diff", "symbol", "source"):
         text = getattr(one, name)
         if text:
-            masked_text = _mask(text)
+            masked_text = mask(text)
             if masked_text is not text:
                 changed[name] = masked_text
-    where = tuple(map(_mask, one.where))
+    where = tuple(map(mask, one.where))
     if where != one.where:
         changed["where"] = where
     return replace(one, **changed) if changed else one
 
 
-_MAY_BE = re.compile(r"[A-Za-z0-9+/=_.$-]{13}")
+_MAY_BE = re.compile(r"[A-Za-z0-9+/=_.$:@-]{10}")
+_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2}){10,}")
 
 
-def _mask(text: str) -> str:
+def mask(text: str) -> str:
     """The text with each secret in it as what it is and a digest of it."""
     if not _MAY_BE.search(text):
         return text
+    if _HEXADECIMAL.fullmatch(text) and (inside := secrets_in(bytes.fromhex(text))):
+        return f"[{inside[0].what}, sha256:{sha256(bytes.fromhex(text)).hexdigest()[:16]}...]"
     data = text.encode(errors="surrogatepass")
     found = sorted(secrets_in(data), key=lambda one: (one.start, -one.end))
     if not found:

@@ -152,7 +152,7 @@ class ReportBuilder:
         visible: bool,
     ) -> None:
         """Adds one difference at `route` + its own `where`."""
-        if self._explain and not difference.derived:
+        if self._explain:
             difference = self._explain(difference, route, node_format, path)
         self._add(route, route, node_format, difference, path, visible, None)
 

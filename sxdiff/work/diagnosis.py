@@ -17,6 +17,7 @@ from sxdiff.causes.path import LOOKUP as PATH
 from sxdiff.causes.path import follows
 from sxdiff.causes.tokens import said, seconds, time_field, times
 from sxdiff.compare.digests import LOOKUP, Known
+from sxdiff.compare.redact import shown
 from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
 from sxdiff.wire import JsonObject
@@ -33,8 +34,13 @@ _NO_YEAR = re.compile(r"\d\d-\d\d ")
 
 
 def explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
-    """A difference that was told without looking into a file, with the causes that explain it."""
-    if found.claims:
+    """A difference that was told without looking into a file, with the causes that explain it, and
+    without secrets."""
+    return shown(_explained(found, route, format_name, path))
+
+
+def _explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
+    if found.claims or found.derived:
         return found
     if found.kind == "tar.mtime" and path is not None and (claim := _two_mtimes(found, path)):
         return replace(found, claims=(claim,))

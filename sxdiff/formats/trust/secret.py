@@ -117,7 +117,7 @@ _WORDS: tuple[tuple[tuple[bytes, ...], bytes, str], ...] = (
     ((b"AKIA", b"ASIA"), rb"(?:AKIA|ASIA)[A-Z0-9]{16}", "AWS access key"),
     (
         (b"ecret", b"ECRET"),
-        rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[=:]\s*[\"']?[A-Za-z0-9+/]{40}",
+        rb"(?i)aws_?secret_?(?:access_?)?key\\*[\"']?\s*[=:]\s*\\*[\"']?[A-Za-z0-9+/]{16,}",
         "AWS secret key",
     ),
     ((b"xox",), rb"xox[abeoprs]-[A-Za-z0-9-]{10,}", "Slack token"),
@@ -125,8 +125,71 @@ _WORDS: tuple[tuple[tuple[bytes, ...], bytes, str], ...] = (
     ((b"npm_",), rb"npm_[A-Za-z0-9]{36}", "npm token"),
     ((b"pypi-AgE",), rb"pypi-AgE[A-Za-z0-9_-]{50,}", "PyPI token"),
     ((b"dckr_pat_",), rb"dckr_pat_[A-Za-z0-9_-]{20,}", "Docker token"),
-    ((b'"auth"',), rb'"auth"\s*:\s*"[A-Za-z0-9+/]{8,}={0,2}"', "registry password"),
+    ((b'"auth',), rb'"auth\\*"\s*:\s*\\*"[A-Za-z0-9+/]{8,}={0,2}', "registry password"),
     ((b"AIza",), rb"AIza[A-Za-z0-9_-]{35}", "Google API key"),
+    ((b"ya29.",), rb"ya29\.[A-Za-z0-9_-]{20,}", "Google token"),
+    ((b"GOCSPX-",), rb"GOCSPX-[A-Za-z0-9_-]{20,}", "Google client secret"),
+    (
+        (b"ecretAccessKey", b"essionToken", b"ession_token", b"ESSION_TOKEN"),
+        (
+            rb"(?i)(?:secret_?access_?key|session_?token)\\*[\"']?\s*[=:]\s*\\*[\"']?"
+            rb"[A-Za-z0-9+/]{16,}={0,2}"
+        ),
+        "AWS secret key",
+    ),
+    (
+        (b"ccountKey", b"ccessKey"),
+        rb"(?i)(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{20,}={0,2}",
+        "Azure key",
+    ),
+    ((b"dop_v1_",), rb"dop_v1_[a-f0-9]{40,}", "DigitalOcean token"),
+    ((b"hvs.",), rb"(?<![A-Za-z0-9])hvs\.[A-Za-z0-9_-]{24,}", "Vault token"),
+    (
+        (b":_auth", b":_password"),
+        rb":_(?:authToken|auth|password)[ \t]*=[ \t]*[^\s$]{6,}",
+        "npm token",
+    ),
+    (
+        (b"eyJ",),
+        rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        "JSON web token",
+    ),
+    ((b"earer ", b"EARER "), rb"(?i)\bbearer [A-Za-z0-9._~+/-]{20,}=*", "bearer token"),
+    (
+        # PEM in base64, as kubeconfig and secrets of Kubernetes have it
+        (b"LS0tLS1CRUdJTi",),
+        (
+            rb"LS0tLS1CRUdJTiB(?:QUklWQVRF|SU0EgUFJJVkFU|FQyBQUklWQVRF|PUEVOU1NIIFBSSVZB"
+            rb"|FTkNSWVBURUQgUFJJVkFU|EU0EgUFJJVkFU)[A-Za-z0-9+/=]*"
+        ),
+        PRIVATE_KEY,
+    ),
+    (
+        # netrc(5): names and values in any order, between white space
+        (b"password", b"passwd"),
+        (
+            rb"(?:machine[ \t\r\n]+[!-~]{1,256}|default)"
+            rb"(?:[ \t\r\n]+(?:login|account|port)[ \t\r\n]+[!-~]{1,256}){0,3}"
+            rb"[ \t\r\n]+passw(?:or)?d[ \t\r\n]+[!-~]{1,256}"
+        ),
+        "netrc password",
+    ),
+    (
+        (b"://",),
+        (
+            rb"://[A-Za-z0-9._%+~-]{0,64}:[!#%&(-.0-9;=?A-Z^-z|~]{3,256}"
+            rb"@[A-Za-z0-9\[]"
+        ),
+        "password in an address",
+    ),
+    (
+        # variables of environments: what runs takes its secrets from them
+        (b"PASSWORD=", b"PASSWD=", b"SECRET=", b"TOKEN=", b"_KEY="),
+        (
+            rb"(?:PASSWORD|PASSWD|SECRET|TOKEN|(?:API|ACCESS|PRIVATE|SECRET)_KEY)=[\"']?[^\s\"'$]{6,}"
+        ),
+        "secret variable",
+    ),
 )
 _PATTERNS = tuple((needles, re.compile(pattern), what) for needles, pattern, what in _WORDS)
 
