@@ -173,7 +173,8 @@ def test_an_image_full_of_markup_makes_a_plain_page(opened: Open, tmp_path: Path
         path = tmp_path / f"{side}.tar"
         path.write_bytes(oci_archive(item))
         sides.append(str(path))
-    with compare(*sides, Options(), None) as report:
+    a, b = sides
+    with compare(a, b, Options(), None) as report:
         page = opened(report)
     page.locator("#tools [name=open]").click()
     assert page.locator("script").count() == page.locator("style").count() == 1
