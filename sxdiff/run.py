@@ -314,7 +314,9 @@ class _Run:
                         continue
                     twin = None
                     if image is b and a is not None:
-                        twin = next((one for one in a.layers if promised_equal(one, layer)), None)
+                        # another diff_id of the same bytes is a lie, which reading them shows
+                        twins = (one for one in a.layers if promised_equal(one, layer))
+                        twin = next((one for one in twins if one.diff_id == layer.diff_id), None)
                         if twin is None and number < len(a.layers) and layer.blob is None:
                             continue
                     reading.want(layer, name, index=index, twin=twin)

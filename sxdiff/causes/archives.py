@@ -207,6 +207,13 @@ _PACKED = late(r"same content, packed into (\d+ bytes)")
 _IS_FLAGS = late(r"0x[0-9a-f]{1,4}")
 _FLAGS = only(_IS_FLAGS.pattern, "flags")
 
+_UNPACKED: Final = (
+    *("beam", "bzip2", "cab", "cramfs", "deb", "elf", "erofs", "font", "git_pack", "gzip", "lha"),
+    *("lz4", "lzip", "lzma", "pdf", "png", "rar", "sevenzip", "squashfs", "vmlinuz", "xar", "xz"),
+    *("zip", "zlib", "zstd"),
+)
+"""Formats that unpack to bytes which were compared. Of a database or a table only what it says was
+compared: what else its bytes hold may be anything."""
 _XZ_FOLLOWS: Final = (
     "xz.block_header",
     "xz.block_padding",
@@ -431,7 +438,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         title="Same content, packed otherwise",
         family="compression",
         kinds=(
-            "*.packing",
+            *(f"{name}.packing" for name in _UNPACKED),
             "file.compression",
             "gzip.xfl",
             "bzip2.level",

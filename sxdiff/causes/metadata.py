@@ -336,6 +336,15 @@ _SPARSE_RECORD = late(
     r"(?:GNU\.sparse\.(?:(?:major|minor|size|realsize|numblocks|offset|numbytes)=\d+"
     r"|map=[\d,]*|name=[^\n]*))?"
 )
+_NUMBER = r"[ 0-7]{11}[\0 ]"
+_SPARSE_MAP: Final = late(
+    rf"|(?:\0{{12}}|{_NUMBER}){{3}}\0{{5}}(?=.{{97}}[0-7 ])(?:{_NUMBER}{_NUMBER}){{1,4}}"
+    rf"(?:\0{{24}}){{0,3}}[\0\1][ 0-7]{{11}}[\0 ]?",
+    re.DOTALL,
+)
+"""Behind the names of an old GNU header: times of access and of the inode, the offset of a piece,
+5 bytes, four pieces (offset and size), whether more follow, the real size (GNU tar manual, "Basic
+Tar Format"). Nothing else has it there."""
 _SPARSE_CAUSE: Final = Cause(
     id="tar-sparse-encoding",
     title="Files with holes are stored in another way",
@@ -645,10 +654,15 @@ CAUSES: Final[tuple[Cause, ...]] = (
     replace(
         _SPARSE_CAUSE,
         kinds=("tar.header",),
-        tokens=_full(late(r"[\0 0-7]*")),
+        tokens=_full(_SPARSE_MAP),
         symbol=_header("prefix"),
-        example=NearMiss("tar.header", "", "\0" + "00000010000", symbol="header prefix"),
-        near_miss=NearMiss("tar.header", "", "\0" + "hidden", symbol="header prefix"),
+        example=NearMiss(
+            "tar.header",
+            "",
+            "\0" * 41 + "00000010000\x0000000000004\0" + "\0" * 73 + "00000020000",
+            symbol="header prefix",
+        ),
+        near_miss=NearMiss("tar.header", "", "\0" * 8 + "00000010000", symbol="header prefix"),
     ),
     Cause(
         id="tar-trailing-padding",

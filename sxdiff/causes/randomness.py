@@ -211,7 +211,11 @@ def _random_names(text: str) -> Iterator[Token]:
 
 
 def _two_names(one: Token, two: Token) -> Evidence | None:
-    """Two names in which digits and letters are mixed as no word has them."""
+    """Two names in which digits and letters are mixed as no word has them, and which are alike in
+    no more places than chance makes."""
+    same = sum(a == b for a, b in zip(one.value, two.value, strict=False))
+    if 2 * same > len(one.value):
+        return None
     for token in (one, two):
         digits = sum(map(str.isdigit, token.value))
         upper = sum(map(str.isupper, token.value))

@@ -5,6 +5,7 @@ Both sides are read in lockstep and equal facts are dropped at once, so that mem
 differs, not what is there. Nothing here compares contents.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,8 @@ def pair(
         elif isinstance(left, Fact) and isinstance(right, Fact):
             if differ(left, right):
                 facts.append((place_a, place_b, checked(left), checked(right)))
+            elif wrong := _one_is_wrong(left, right):
+                facts.append((place_a, place_b, *wrong))
             elif left.follows or right.follows:
                 if same:
                     same(left, right)
@@ -177,6 +180,21 @@ def checked(fact: Fact) -> Fact:
     if not fact.derived or fact.check is None or fact.check():
         return fact
     return replace(fact, derived=False)
+
+
+_CHECKSUM = re.compile(r"crc|checksum|adler|isize")
+
+
+def _one_is_wrong(left: Fact, right: Fact) -> tuple[Fact, Fact] | None:
+    """Two checksums that are the same, though only one of them is right: then the bytes that they
+    are of differ, and one side is damaged. That is told of the wrong one."""
+    if not _CHECKSUM.search(left.kind) or (left.derived == right.derived and not left.check):
+        return None
+    sides = [checked(fact) for fact in (left, right)]
+    if sides[0].derived == sides[1].derived:
+        return None
+    said = [one if one.derived else replace(one, value=f"{one.value}, wrong") for one in sides]
+    return said[0], said[1]
 
 
 def emptied(member: Member) -> Member:

@@ -34,6 +34,8 @@ TYPE_NAMES: Mapping[bytes, str] = {
     DIRECTORY: "directory",
     FIFO: "FIFO",
 }
+HEADER_ONLY = b"123456"
+"""Types without content whatever their size field says, as Go's archive/tar has it."""
 
 FIELDS: tuple[tuple[str, int, int], ...] = (
     ("name", 0, 100),
@@ -325,9 +327,10 @@ def _gnu_sparse_map(raw: bytes, at: int) -> tuple[Span, ...]:
     start, count, more = at + 386, 4, raw[at + 482]
     while True:
         for entry in range(count):
-            offset = raw[start + 24 * entry : start + 24 * entry + 24]
-            if offset[:12].strip(b"\0 "):
-                numbers += (number(offset[:12], start), number(offset[12:], start))
+            place = raw[start + 24 * entry : start + 24 * entry + 24]
+            if not place[0] or not place[12]:
+                break  # GNU tar looks at the size, Go and BSD at the offset
+            numbers += (number(place[:12], start), number(place[12:], start))
         if not more:
             return _pairs(numbers, at)
         at += BLOCK

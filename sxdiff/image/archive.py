@@ -25,9 +25,6 @@ _CANDIDATE = re.compile(
 )
 """Names that some form of an image gives to its parts (docs/formats: containers of an image)."""
 
-_HEADER_ONLY = b"123456"
-"""Types without content whatever their size field says, as Go's archive/tar has it."""
-
 _KINDS = {
     tar.HARD_LINK: "hard link",
     tar.SYMBOLIC_LINK: "symbolic link",
@@ -250,7 +247,7 @@ class _Indexer:
             if not records["size"].isdigit() or len(records["size"]) > 20:
                 raise FormatError("PAX size is no number", begin)
             size = int(records["size"])
-        if flag in _HEADER_ONLY:
+        if flag in tar.HEADER_ONLY:
             size = 0
         elif flag in b"\x007" or flag == tar.REGULAR:
             flag = tar.DIRECTORY if name.endswith(b"/") else tar.REGULAR

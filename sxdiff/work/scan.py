@@ -255,7 +255,8 @@ class _Members:
                 raise _TarError(f"tar header is cut off after {len(block)} bytes", at)
             if not tar.checksum_is_right(block, at):
                 raise _TarError("tar header is damaged: its checksum is wrong", at)
-            zeros = 0
+            if zeros:  # Go's archive/tar refuses it, other readers end here: none reads on
+                raise _TarError("a member follows a single block of zeros", at)
             flag = block[156:157]
             if flag not in tar.EXTENSIONS:
                 break
@@ -315,7 +316,7 @@ class _Members:
             size = tar.number(block[124:136], start + 124)
         if size < 0:
             raise _TarError(f"member of {size} bytes", start)
-        if kind != tar.REGULAR and kind in tar.TYPE_NAMES:
+        if flag in tar.HEADER_ONLY or (flag == b"\0" and kind == tar.DIRECTORY):
             # no data follows these, whatever the size field says: so read Go, which makes and
             # unpacks images, and GNU tar
             size = 0
@@ -329,7 +330,7 @@ class _Members:
         elif header is not None and (header.sparse is not None or header.sparse_in_data):
             content, residue, stored = self._sparse(header, size)
             residue = SPARSE + residue
-        elif kind == tar.REGULAR or kind not in tar.TYPE_NAMES:
+        elif size or kind == tar.REGULAR or kind not in tar.TYPE_NAMES:
             content, stored = self._hashed(path, data_at, size)
         else:
             stored = 0

@@ -273,6 +273,51 @@ def with_byte(data: bytes, at: int, value: int) -> bytes:
     return bytes(out)
 
 
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("berkeley_db/a.db", 1828),
+        ("fontconfig_cache/a.cache", 341),
+        ("gdbm/a.gdbm", 1852),
+        ("git_pack_index/a.idx", 551),
+        ("gvariant/a.compiled", 116),
+        ("hwdb/a.bin", 236),
+        ("ldconfig_aux_cache/a.aux", 76),
+    ],
+)
+def test_what_a_table_leaves_unsaid_is_no_packing(look: Verdict, name: str, at: int) -> None:
+    """Of these only what they say was compared, so that another byte may be anything."""
+    data = (FIXTURES / "artefacts" / name).read_bytes()
+    node = look((data, with_byte(data, at, data[at] ^ 1)))
+    assert unexplained(node)
+    assert not causes(node)
+
+
+def _dated() -> Sides:
+    """A stored text with another date, and the check sum that the first one had."""
+    data = zipped(("a.txt", b"Built on 2026-01-01\n"), method=zipfile.ZIP_STORED)
+    return data, with_byte(data, data.index(b"1-01\n"), ord("3"))
+
+
+def _damaged(name: str, at: int, bit: int) -> Sides:
+    data = (FIXTURES / "artefacts" / name).read_bytes()
+    return data, with_byte(data, at, data[at] ^ 1 << bit)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        pytest.param(_dated(), id="zip"),
+        pytest.param(_damaged("png/a.png", 281, 2), id="png"),
+        pytest.param(_damaged("deb/a.deb", 332, 7), id="gzip"),
+    ],
+)
+def test_a_checksum_that_did_not_follow_its_bytes(look: Verdict, sides: Sides) -> None:
+    """The same check sum of other bytes: one side is damaged, whatever differs."""
+    node = look(sides)
+    assert any(str(one.b and one.b.value).endswith(", wrong") for one in unexplained(node))
+
+
 def test_times_beside_another_version(look: Verdict) -> None:
     """One change more in a package whose times differ."""
     a, b = recipe("rpm-buildtime", "o.rpm")

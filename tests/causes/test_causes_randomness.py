@@ -187,6 +187,8 @@ def test_addresses(a: str, b: str, explained: bool) -> None:
         ("lib/libx-1.2.so", "lib/libx-1.3.so", False),
         ("js/main.facade.js", "js/main.decade.js", False),
         ("bin/Backup", "bin/Backdo", False),
+        ("etc/checksums.md5sums", "etc/checksums.zd5sums", False),
+        ("js/chunk-457481c2.js", "js/chunk-457481c3.js", False),
     ],
 )
 def test_names_of_files(a: str, b: str, explained: bool) -> None:

@@ -18,6 +18,7 @@ from fixtures.tar import (
     file,
     global_header,
     hardlink,
+    old_sparse,
     pax_records,
     symlink,
 )
@@ -269,6 +270,16 @@ def test_damaged_headers_are_facts_or_an_error(member: Member) -> None:
                 continue
             assert facts
             assert spelled
+
+
+def test_a_gnu_sparse_map_ends_at_the_first_empty_entry() -> None:
+    """As GNU tar, libarchive and Go read it."""
+    good = encode(old_sparse("x", 9000, [(4096, b"data")]).but(stored=b""))
+    assert Header.parse(good, {}).sparse == ((4096, 4), (9000, 0))
+    for at in (0, 12):
+        raw = bytearray(good)
+        raw[386 + at] = 0
+        assert Header.parse(bytes(raw), {}).sparse == ()
 
 
 def test_the_spelling_covers_every_byte_of_a_header() -> None:

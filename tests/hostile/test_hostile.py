@@ -227,6 +227,9 @@ NO_VERDICT: dict[str, Callable[[], bytes]] = {
     "tar garbage behind a member": lambda: oci_archive(
         image([layer(tar([file("x", "x" * 600)], b"garbage" * 200))])
     ),
+    "a block of zeros between members": lambda: oci_archive(
+        image([layer(tar([file("x")], bytes(512)) + tar([file("y")]))])
+    ),
     "text for a layer": lambda: oci_archive(image([layer(b"no tar\n" * 300)])),
     "cut gzip layer": lambda: oci_archive(
         image([layer(tar(root()), gzip.compress(tar(root()))[:-100], GZIP)])
@@ -277,6 +280,16 @@ def test_what_broke_a_promise_is_named(run: Run) -> None:
     line = run(NO_VERDICT["wrong size"]()).line
     assert str(len(tar(root()))) in line
     assert str(len(tar(root())) + 1) in line
+
+
+def test_a_wrong_diff_id_of_a_blob_that_both_sides_have(run: Run) -> None:
+    """The same bytes can't be two layers: one side's config is no config of this image."""
+    lie = {"rootfs": {"type": "layers", "diff_ids": [digest(b"")]}}
+    wrong = oci_archive(image([layer(tar(root()))], config=lie))
+    for pair in ((wrong, oci_archive(ONE)), (oci_archive(ONE), wrong)):
+        done = run(*pair, "--require", "rootfs")
+        assert done.code == 2
+        assert f"diff_id promised {digest(b'')}, found {LAYER_DIGEST}" in done.line
 
 
 def test_what_is_no_file(run: Run, tmp_path: Path) -> None:

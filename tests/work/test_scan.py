@@ -309,6 +309,13 @@ def test_an_unknown_type_has_data(tmp_path: Path) -> None:
     assert found[b"x"][0].content == content_digest(b"label")
 
 
+def test_a_file_whose_name_ends_as_a_directorys_has_data(tmp_path: Path) -> None:
+    """Of the types of POSIX only those of `HEADER_ONLY` have none, as Go and GNU tar have it."""
+    found = headers(tmp_path, tar([Member(b"x/", content=b"hidden"), file("seen")]))
+    assert found.keys() == {b"x", b"seen"}
+    assert found[b"x"][0].content == content_digest(b"hidden")
+
+
 def test_global_records_survive_the_index(tmp_path: Path) -> None:
     records = {"a": b"1", "key with = \0 and spaces": b"\0value\n", "empty": b"", "ü": b"\xff"}
     assert unpack_records(pack_records(records)) == records
