@@ -55,7 +55,9 @@ from sxdiff.model import (
     Limits,
     Member,
     Node,
+    Route,
     Span,
+    Value,
 )
 from sxdiff.report.forms import FORMS, Manner
 from sxdiff.report.read import reading
@@ -439,16 +441,43 @@ def sides(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _look(data: bytes) -> None:
-    """Bytes that differ are told, and bytes that don't are not."""
+    """Bytes that differ are told, and bytes that don't are not; swapping the sides swaps all."""
     a, b = sides(data)
     _folder.clear()
-    node = look(_folder.put(a), _folder.put(b), "usr/lib/f", _folder, LIMITS)
+    one, two = _folder.put(a), _folder.put(b)
+    node = look(one, two, "usr/lib/f", _folder, LIMITS)
     law((node is None) == (a == b), "equal is not equal")
     if node is None:
         return
+    back = look(two, one, "usr/lib/f", _folder, LIMITS)
+    if _folder.left > 0 and back is not None:
+        law(node.verified == back.verified, "verified on one side only")
+        there = sorted(_swapped(each) for each in _differences(node))
+        law(there == sorted(map(repr, _differences(back))), "swapped, the sides differ otherwise")
     law(_told(node) > 0, "a difference is told nowhere")
     law(node_from_json(json.loads(json.dumps(node_to_json(node)))) == node, "another node")
     json.dumps(node_to_json(node), ensure_ascii=False).encode()
+
+
+Told = tuple[Route, str, bool, bool, Value | None, Value | None]
+"""A difference: where, what kind, whether a consequence, whether explained, and both sides."""
+
+
+def _differences(node: Node, where: Route = ()) -> Iterator[Told]:
+    for one in node.differences:
+        route = (*where, *one.where)
+        yield route, one.kind, one.derived, bool(one.claims), one.a, one.b
+    for each in node.nodes:
+        yield from _differences(each, (*where, each.name))
+
+
+def _swapped(told: Told) -> str:
+    """The difference as the other direction must tell it."""
+    route, kind, derived, explained, a, b = told
+    for this, other in ((".only_in_a", ".only_in_b"), (".only_in_b", ".only_in_a")):
+        if told[1].endswith(this):
+            kind = told[1].removesuffix(this) + other
+    return repr((route, kind, derived, explained, b, a))
 
 
 def _told(node: Node) -> int:

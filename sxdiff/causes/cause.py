@@ -15,7 +15,8 @@ class Site:
     `a` and `b` are a text's lines, a string, the value of a field; bytes that are no UTF-8 are
     surrogate escapes. `path` is that of the file in the image, without leading slash ("" where
     there is none), `where` the route inside it. `head` is how the stream that holds the place
-    begins, on side a: what wrote it often says so there. `symbol` names what the place belongs to
+    begins, on side a: what wrote it often says so there; `other_head` the same of side b, where it
+    begins otherwise. `symbol` names what the place belongs to
     (a function, the path of an XML element).
     """
 
@@ -27,6 +28,12 @@ class Site:
     format: str = ""
     head: str = ""
     symbol: str = ""
+    other_head: str | None = None
+
+    @property
+    def heads(self) -> tuple[str, str]:
+        """How the stream begins on either side."""
+        return self.head, self.head if self.other_head is None else self.other_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +149,11 @@ class Cause:
             return False
         if self.symbol is not None and not self.symbol.search(site.symbol):
             return False
-        if self.unless is not None and self.unless.search(site.head):
+        if self.unless is not None and any(map(self.unless.search, site.heads)):
             return False
         return self.context is None or bool(
             (self.context.search(site.a) and self.context.search(site.b))
-            or (site.head and self.context.search(site.head))
+            or all(head and self.context.search(head) for head in site.heads)
         )
 
     def is_named(self, site: Site) -> bool:

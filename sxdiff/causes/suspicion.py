@@ -65,7 +65,7 @@ def _is_tuned(site: Site) -> bool:
 
 
 def _is_rust(site: Site) -> bool:
-    return "rustc version" in site.head or bool(_MANGLED.search(site.symbol))
+    return any("rustc version" in head for head in site.heads) or bool(_MANGLED.search(site.symbol))
 
 
 SUSPICIONS: tuple[Suspicion, ...] = (

@@ -38,7 +38,7 @@ class Explainer:
         self._path = path
         self._route = route
         self._ledger = ledger
-        self._head: str | None = None
+        self._heads: tuple[str, str] | None = None
         self._outer = outer
 
     def all(
@@ -61,6 +61,7 @@ class Explainer:
         a, b = self._said(found, found.a, self._a, 0), self._said(found, found.b, self._b, 1)
         if a is None or b is None:
             return found
+        heads = self.heads()
         site = Site(
             found.kind,
             a,
@@ -68,8 +69,9 @@ class Explainer:
             self._path,
             (*self._route, *below, *found.where),
             format_name,
-            self.head(),
+            heads[0],
             found.symbol or "",
+            heads[1],
         )
         diagnosis = diagnose(site)
         if diagnosis is None:
@@ -83,15 +85,13 @@ class Explainer:
             )
         return replace(found, claims=diagnosis.claims)
 
-    def head(self) -> str:
-        """How the stream begins on side a, and what it says of the tool that made it."""
+    def heads(self) -> tuple[str, str]:
+        """How the stream begins on either side, and what it says of the tool that made it."""
         if self._outer is not None:
-            return self._outer.head()
-        if self._head is None:
-            head = self._a.read(0, HEAD).decode("utf-8", "surrogateescape")
-            told = producer_of(self._a) if "\0" in head else None
-            self._head = f"{head}\n{told}" if told else head
-        return self._head
+            return self._outer.heads()
+        if self._heads is None:
+            self._heads = _head(self._a), _head(self._b)
+        return self._heads
 
     def _said(self, found: Difference, value: Value | None, blob: Blob, side: int) -> str | None:
         """What one side says at the place, whole; None where that can't be had."""
@@ -106,6 +106,12 @@ class Explainer:
         if value.value is None or (value.digest is not None and not _is_proved(found.kind)):
             return None
         return value.value if isinstance(value.value, str) else str(value.value)
+
+
+def _head(blob: Blob) -> str:
+    head = blob.read(0, HEAD).decode("utf-8", "surrogateescape")
+    told = producer_of(blob) if "\0" in head else None
+    return f"{head}\n{told}" if told else head
 
 
 def standing(node: Node) -> Node:

@@ -287,12 +287,14 @@ class _Following:
         self._shifts = shifts
         self._followed = followed
         self.count = self.bytes = 0
-        self._first: tuple[Row, Row] | None = None
-        self._last: tuple[Row, Row] | None = None
+        self._first: list[Row] = []
+        self._ends = [0, 0]
 
     def add(self, here: Row, there: Row, size: int) -> None:
-        self._first = self._first or (here, there)
-        self._last = (here, there)
+        self._first = self._first or [here, there]
+        for side, row in enumerate((here, there)):  # one side's rows may lie in another order
+            self._first[side] = min(self._first[side], row, key=lambda row: row.at)
+            self._ends[side] = max(self._ends[side], sum(row.at))
         self.count += 1
         self.bytes += size
         if self._followed:
@@ -302,10 +304,9 @@ class _Following:
         return row.at[0] + self._shifts[side], row.at[1]
 
     def told(self, kind: str) -> Difference:
-        assert self._first and self._last  # noqa: S101 - counted before it is told
         told = []
         for side in (0, 1):
-            start, last = self._first[side].at[0], self._last[side].at
+            start = self._first[side].at[0]
             text = text_of(self._first[side].text.encode("utf-8", "surrogateescape"))
-            told.append(Value(text, (start + self._shifts[side], sum(last) - start)))
+            told.append(Value(text, (start + self._shifts[side], self._ends[side] - start)))
         return Difference(kind, told[0], told[1], bytes=self.bytes, count=self.count, derived=True)

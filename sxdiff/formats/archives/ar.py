@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from sxdiff.model import (
@@ -193,9 +194,7 @@ def _follows(blob: Blob, table: Header, headers: Sequence[Header]) -> bool:
         return True
     raw = blob.part(table.content, table.size).read()
     if table.name == LONG_NAMES:
-        starts = {0}
-        for line in raw.splitlines(keepends=True):
-            starts.add(max(starts) + len(line))
+        starts = {0, *accumulate(map(len, raw.splitlines(keepends=True)))}
         used = {int(found[1]) for each in headers if (found := _LONG.match(each.raw))}
         return starts - {len(raw)} <= used
     members = {header.at: header for header in headers}
@@ -223,6 +222,7 @@ def _follows(blob: Blob, table: Header, headers: Sequence[Header]) -> bool:
 def _defined(data: bytes) -> set[bytes]:
     """The symbols that an object for 64-bit little-endian machines defines; none of others."""
     out: set[bytes] = set()
+    left = 4 * len(data)  # of all names: those of a wrong table may overlap
     if not data.startswith(ELF_64):
         return out
     try:
@@ -236,8 +236,12 @@ def _defined(data: bytes) -> set[bytes]:
                 for name, _, _, section, _, _ in symbols:
                     if section:
                         begin = strings + name
-                        out.add(data[begin : data.find(b"\0", begin)])
-    except struct.error:
+                        found = data[begin : data.find(b"\0", begin)]
+                        left -= len(found)
+                        if left < 0:
+                            return set()
+                        out.add(found)
+    except (struct.error, OverflowError):  # a place behind the data, however far
         out.clear()
     return out
 

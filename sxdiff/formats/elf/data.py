@@ -228,7 +228,8 @@ def _distances(
     """Tables of distances to texts, as LLVM makes them of switches: from the table's start back
     to what lies before it."""
     first = at + -at % 4
-    words = struct.unpack_from(f"{order}{max(0, end - first) // 4}i", content, first)
+    count = max(0, end - first) // 4
+    words = struct.unpack(f"{order}{count}i", content[first : first + 4 * count])
     number = 0
     while number < len(words):
         base = first + 4 * number
@@ -332,7 +333,9 @@ def _tables(elf: ElfFile, index: int, content: bytes) -> Iterator[tuple[int, int
     first = -address % size
     count = max(0, len(content) - first) // size
     letter = "q" if size == 8 else "i"
-    words = struct.unpack_from(f"{elf.layout.order}{count}{letter}", content, first)
+    words = struct.unpack(
+        f"{elf.layout.order}{count}{letter}", content[first : first + count * size]
+    )
     found = _Tables(elf, words, size, address + first, (lowest, highest))
     for start, targets in found.tables():
         yield first + start * size, size, targets

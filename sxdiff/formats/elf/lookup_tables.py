@@ -54,9 +54,10 @@ def gnu_hash(name: bytes) -> int:
 def _is_hash(elf: ElfFile, index: int, data: bytes) -> bool:
     """Whether filter, buckets and chains are those of the symbols."""
     layout = elf.layout
-    symbols = layout.sections[index].link
+    symbols, width = layout.sections[index].link, layout.width
     buckets, first, size, shift = struct.unpack_from(f"{layout.order}4I", data)
-    width = layout.width
+    if not buckets or not size or 16 + size * width // 8 + 4 * buckets > len(data):
+        return False
     words = struct.unpack_from(f"{layout.order}{size}{'Q' if width == 64 else 'I'}", data, 16)
     rest = data[16 + size * width // 8 :]
     numbers = struct.unpack(f"{layout.order}{len(rest) // 4}I", rest)
