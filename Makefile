@@ -1,6 +1,6 @@
 # Short names for ./dev, which works without make too.
 FUZZ_SECONDS ?= 600
-.PHONY: try test lint check bench bench-full soak faults flips fuzz causes-bench fixtures reports setup
+.PHONY: audit try test lint check bench bench-full soak faults flips fuzz causes-bench fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -43,3 +43,9 @@ causes-bench: setup
 # The sums that every build of the fixtures must give; and the pair that ./dev try compares.
 fixtures:
 	python3 -m fixtures sums
+
+# Known flaws of the packages in requirements.lock; asks services in the network.
+audit: setup
+	python3 -m venv .venv/audit
+	.venv/audit/bin/python -m pip install -q --disable-pip-version-check pip-audit
+	.venv/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
