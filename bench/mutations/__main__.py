@@ -3,13 +3,15 @@ python -m bench.mutations --seed N --case N [--keep DIR]
 
 Compares images with mutated ones and judges each report by a second reading of both. Prints what
 came of it by form and by kind of mutation, and every survivor: a mutation after which something is
-said that is not so. Ends with 1 where there are survivors.
+said that is not so. Ends with 1 where there are survivors, or where it was interrupted: then the
+tables are of what was done until then.
 """
 
 import argparse
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -58,6 +60,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--case", type=int, help="only the case of this number")
     parser.add_argument("--keep", help="with --case: leave both inputs in this new directory")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.case is not None:
         wanted = [options.case]
     else:
@@ -68,6 +71,7 @@ def main(arguments: list[str]) -> int:
         put(built.a, os.path.join(options.keep, "a"))
         put(built.b, os.path.join(options.keep, "b"))
     found: list[Found] = []
+    interrupted = False
     folder = tempfile.mkdtemp()
     try:
         for one in run_all(options.seed, wanted, folder):
@@ -76,6 +80,8 @@ def main(arguments: list[str]) -> int:
                 print(f"{Case(options.seed, one.number)}: {wrong}", flush=True)
             if sys.stderr.isatty():
                 print(f"\r{len(found)} of {len(wanted)}", end="", file=sys.stderr)
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
         shutil.rmtree(folder)
     print(table("form", found, lambda one: FORMS[one.number % len(FORMS)]))
@@ -84,7 +90,7 @@ def main(arguments: list[str]) -> int:
     survivors = sum(one.outcome == "survivor" for one in found)
     print(f"{len(found):,} mutations of seed {options.seed}, {assumed} told as assumed")
     print(f"{survivors} survivors" if survivors else "no survivor")
-    return int(bool(survivors) or not found)
+    return int(bool(survivors) or interrupted or not found)
 
 
 if __name__ == "__main__":

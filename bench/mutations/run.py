@@ -129,12 +129,17 @@ def run_all(seed: int, numbers: list[int], folder: str) -> Iterator[Found]:
             _child(seed, rest[:BATCH], writer, top)
         os.close(writer)
         done = 0
-        with os.fdopen(reader) as answers:
-            for line in answers:
-                yield Found(**json.loads(line))
-                done += 1
-        _, status = os.waitpid(child, 0)
-        shutil.rmtree(top)
+        try:
+            with os.fdopen(reader) as answers:
+                for line in answers:
+                    yield Found(**json.loads(line))
+                    done += 1
+        except BaseException:  # interrupted
+            os.kill(child, signal.SIGKILL)
+            raise
+        finally:
+            _, status = os.waitpid(child, 0)
+            shutil.rmtree(top)
         if done < len(rest[:BATCH]):
             code = os.waitstatus_to_exitcode(status)
             built = Case(seed, rest[done]).built
@@ -150,6 +155,8 @@ def _child(seed: int, numbers: list[int], writer: int, top: str) -> None:
     try:
         setattr(sxdiff.run, "Pool", LocalPool)  # noqa: B010 - no name that mypy knows there
         signal.signal(signal.SIGPROF, _too_long)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         gc.set_threshold(100_000, 50, 50)  # as a worker does
