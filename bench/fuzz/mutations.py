@@ -14,6 +14,8 @@ Change = Callable[[bytes, random.Random], bytes]
 
 _EXTREMES = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, -1, 1 << 63)
 _WIDTHS = (1, 2, 4, 8)
+_ODD = ("\u00b2".encode(), "\u0663".encode(), b"-1", b"0x", b"9" * 20, b"9" * 5000, b"\n", b"\r\n")
+"""Texts that some readers of numbers or lines take for what they are not."""
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:

@@ -87,7 +87,7 @@ def _user(what: str) -> Tokens:
     """The number of an ordinary account: not root's, no system account's, not nobody's."""
 
     def found_in(text: str) -> Iterator[Token]:
-        if not text.isdigit() or len(text) > 10:
+        if not (text.isascii() and text.isdigit()) or len(text) > 10:
             return
         number = int(text)
         if number >= 1000 and number not in _NOBODY:
@@ -190,7 +190,7 @@ _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 def _number(text: str) -> Iterator[Token]:
     """A number in a header field as it is spelled, with its value as its form."""
     digits = text.strip(" \0")
-    if not digits or not set(digits) - set("01234567"):
+    if len(text) <= 12 and not set(digits) - set("01234567"):
         yield Token(0, len(text), digits or "(empty)", str(int(digits or "0", 8)))
         return
     spelled = text.encode("utf-8", "surrogateescape")

@@ -29,6 +29,7 @@ _BANNER = late(
     r"(?i)(?:generated|created|produced|written) (?:by|with|using) [^\n]{1,60}\d\.\d|^# version \d"
 )
 _DIGITS = late(r"\d+")
+_GIVEN = late(r"[0-9]{1,9}")
 
 
 def _without_digits(text: str) -> str:
@@ -264,7 +265,7 @@ def _same_user(site: Site) -> bool:
 
 def _is_given(text: str) -> bool:
     """Whether a number is one that useradd gives by itself (login.defs(5))."""
-    return text.isdigit() and 100 <= int(text) < 60_000
+    return _GIVEN.fullmatch(text) is not None and 100 <= int(text) < 60_000
 
 
 def _is_noise(text: str) -> bool:

@@ -255,7 +255,7 @@ def time_field(text: str) -> Iterator[Token]:
 
 def day_field(text: str) -> Iterator[Token]:
     """A field that holds days since 1970 (shadow(5))."""
-    if text.isdigit() and 0 <= int(text) < 40_000:
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < 40_000:
         moment = date(1970, 1, 1) + timedelta(days=int(text))
         yield Token(0, len(text), moment.isoformat() + "T00:00:00", "day")
 

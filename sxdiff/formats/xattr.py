@@ -110,7 +110,7 @@ def acl_binary(text: bytes) -> bytes | None:
         if not found:
             return None
         letter, qualifier = found[1][:1], found[4] or found[2]
-        if found[2] and not qualifier.isdigit():
+        if found[2] and (not qualifier.isdigit() or len(qualifier) > 10):
             return None
         tag = {b"u": 1, b"g": 4, b"m": 16, b"o": 32}[letter] << bool(found[2])
         identity = int(qualifier) if found[2] else 0xFFFFFFFF

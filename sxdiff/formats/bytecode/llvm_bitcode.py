@@ -352,9 +352,11 @@ def _abbreviated(blob: Blob, bits: _Bits, operands: list[Operand]) -> list[int]:
         if encoding == ARRAY:
             count = bits.vbr(6)
             _bounded(blob, count, bits)
-            if place + 1 >= len(operands) or operands[place + 1][0] in (ARRAY, BLOB, LITERAL):
+            element = operands[place + 1] if place + 1 < len(operands) else (LITERAL, 0)
+            # elements of no bits would be as many as the file says; LLVM has none either
+            if element[0] in (ARRAY, BLOB, LITERAL) or element == (FIXED, 0):
                 raise FormatError("array without an element", bits.at >> 3)
-            out += [_scalar(bits, *operands[place + 1]) for _ in range(count)]
+            out += [_scalar(bits, *element) for _ in range(count)]
             return out
         if encoding == BLOB:
             size = bits.vbr(6)

@@ -47,6 +47,8 @@ MOST_STRINGS = 1 << 14
 MOST_ABBREVIATIONS = 1 << 16
 MOST_DIE = 8 << 10
 """Bytes of a DIE that is looked at to name it."""
+MOST_ATTRIBUTES = 4
+"""For each byte of DIEs: some take no byte, so that a few bytes can ask for any number."""
 HEAD = " (unit)"
 """What follows a unit's name for its header and own DIE."""
 DEPTH = 8
@@ -387,7 +389,7 @@ class Unit:
             return
         whole = blob.size.bit_length() > LARGE
         data = blob.read()
-        at, end, total = 0, len(data), 0
+        at, end, total, attributes = 0, len(data), 0, 0
         labels = [schema.tag_name(self.tag)]
         while at < end:
             if not data[at]:
@@ -401,6 +403,9 @@ class Unit:
             except IndexError as error:
                 raise FormatError("DIE outside of its unit", self.below + at) from error
             yield from found
+            attributes += len(one.attributes or ())
+            if attributes > MOST_ATTRIBUTES * (end + 1000):
+                raise LimitError(f"{attributes} attributes in {at} bytes", self.below)
             total += len(label) + sum(len(row.text) for row in found)
             if total > MOST_TEXT:
                 raise LimitError(f"DIEs of more than {MOST_TEXT} characters", self.below + at)

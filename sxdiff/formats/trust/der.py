@@ -29,6 +29,7 @@ from sxdiff.model import (
 LARGEST = 64 << 20
 """Bytes of one document that are read at once."""
 DEEPEST = 24
+LONGEST_OID = 256
 LONGEST_HEX = 64
 """Bytes that are told as hex digits; of more, the digest."""
 
@@ -197,7 +198,10 @@ def is_encrypted_private_key(raw: bytes, one: Element) -> bool:
 
 
 def identifier(raw: bytes) -> str:
-    """An object identifier's name, or its numbers with dots; hex where it is none."""
+    """An object identifier's name, or its numbers with dots; hex where it is none, or one with
+    numbers that no one has."""
+    if len(raw) > LONGEST_OID:
+        return f"{len(raw)} bytes {digest(raw)}"
     numbers: list[int] = []
     value = 0
     fresh = True
