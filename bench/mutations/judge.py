@@ -66,13 +66,16 @@ VALUES = frozenset(
         "timestamp-binary-epoch",
         "timestamp-in-text",
         "timestamps-in-png",
+        "toolchain-version",
         "zip-dos-timestamp",
+        "zip-external-attributes",
         "zip-extra-timestamp-uid",
     }
 )
 """Causes of a value that stands by itself and may be any of its kind: another time, path, number
-of an inode, key, ... One flipped bit makes another such value, which no one can tell from one that
-a build has left. They alone may explain all that a mutation of a file's bytes has changed."""
+of an inode, key, version, ... One flipped bit makes another such value, which no one can tell from
+one that a build has left. They alone may explain all that a mutation of a file's bytes has changed.
+"""
 
 _DOCUMENTS = {
     "config": ("config",),

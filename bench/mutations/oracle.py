@@ -408,6 +408,8 @@ class _Info(tarfile.TarInfo):
                     changed[at : at + size] = bytes(size)
                     if at < _DEVICE or buf[156:157] in b"34":
                         odd.append(field)
+            if changed[99:100] == b"/" and changed[156:157] == b"\0":
+                changed[156:157] = tarfile.REGTYPE  # a long name that is cut here is no directory's
             changed[148:156] = b" " * 8
             changed[148:156] = b"%06o\0 " % sum(changed)
         info = super().frombuf(bytes(changed), encoding, errors)
