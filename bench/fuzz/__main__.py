@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -158,9 +159,9 @@ def _fuzz(name: str, words: list[str]) -> None:
         return mutations.damaged(data, chance)
 
     fixed = ["-max_len=70000", "-len_control=0", "-timeout=120", "-rss_limit_mb=4000"]
-    atheris.Setup(
-        ["bench.fuzz", *fixed, "-print_final_stats=1", *words], one, custom_mutator=change
-    )
+    # with -merge the library starts itself anew, by a shell
+    again = f"{shlex.quote(sys.executable)} -m bench.fuzz --child {name} --"
+    atheris.Setup([again, *fixed, "-print_final_stats=1", *words], one, custom_mutator=change)
     with targets.bounded():
         atheris.Fuzz()
 
