@@ -249,6 +249,8 @@ def _tables(heaps: dict[str, Blob], place: Place, blob: Blob) -> Iterator[Row]:
         raise FormatError("tables end early", len(data))
     sizes, valid = data[6], int.from_bytes(data[8:16], "little")
     present = [number for number in range(64) if valid >> number & 1]
+    if 24 + 4 * len(present) + (sizes & 0x40) // 16 > len(data):
+        raise FormatError("numbers of rows end early", len(data))
     yield Row((0, 24), data[:24].hex())
     at = 24
     counts: dict[int, int] = {}
