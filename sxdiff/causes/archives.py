@@ -209,7 +209,20 @@ _FLAGS = only(_IS_FLAGS.pattern, "flags")
 
 _UNPACKED: Final = (
     *("beam", "bzip2", "cab", "cramfs", "deb", "elf", "erofs", "font", "git_pack", "gzip", "lha"),
-    *("lz4", "lzip", "lzma", "pdf", "png", "rar", "sevenzip", "squashfs", "vmlinuz", "xar", "xz"),
+    *(
+        "lz4",
+        "lzip",
+        "lzma",
+        "pdf",
+        "png",
+        "r_rdb",
+        "rar",
+        "sevenzip",
+        "squashfs",
+        "vmlinuz",
+        "xar",
+        "xz",
+    ),
     *("zip", "zlib", "zstd"),
 )
 """Formats that unpack to bytes which were compared. Of a database or a table only what it says was

@@ -28,6 +28,7 @@ _START = (
 )
 _ANSWERS = {"progress", "result", "input_error", "failed", "bug"}
 _SPOOL_SECONDS = 1
+_SPOOL_ALWAYS = 64
 """Between two looks at the size of the spool."""
 _PATIENCE = 4
 """A worker may take so many times the seconds of processor that its task has: others work too."""
@@ -89,6 +90,7 @@ class Pool:
         self._debug = debug
         self._spool_bytes = Limits(**(limits or {})).spool_bytes
         self._spool_checked = 0.0
+        self._spool_checks = 0
         self._settings = json.dumps(
             {"inputs": inputs, "limits": limits or {}, "parent": os.getpid()}
         )
@@ -249,7 +251,9 @@ class Pool:
 
     def _check_spool(self) -> None:
         now = monotonic()
-        if now - self._spool_checked > _SPOOL_SECONDS:
+        # the first times always, so that what a small run may use does not hang on its speed
+        if self._spool_checks < _SPOOL_ALWAYS or now - self._spool_checked > _SPOOL_SECONDS:
+            self._spool_checks += 1
             self._spool_checked = now
             check_size(self._spool, self._spool_bytes)
 

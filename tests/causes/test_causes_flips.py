@@ -14,7 +14,7 @@ from sxdiff.model import Node
 from tests.look import Look, differences, looking
 
 PAIRS = Path(__file__).parent.parent.parent / "fixtures" / "causes" / "pairs"
-FLIPS = int(os.environ.get("SXDIFF_CAUSE_FLIPS", "6"))
+FLIPS = int(os.environ.get("SXDIFF_CAUSE_FLIPS", "3"))
 """Flips in each file; `make flips` tries many more."""
 LARGEST = 40_000
 """Bytes of a file that is tried: larger ones take long and are of the same formats."""

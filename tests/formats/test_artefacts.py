@@ -14,7 +14,7 @@ from sxdiff.model import Difference, Node
 from tests.look import Look, differences, looking
 
 FOLDERS = folders()
-FLIPS = sys.maxsize if os.environ.get("SXDIFF_FLIPS") == "all" else 40
+FLIPS = sys.maxsize if os.environ.get("SXDIFF_FLIPS") == "all" else 20
 """Bytes flipped of each artefact; `make flips` flips every one."""
 
 

@@ -324,8 +324,8 @@ def test_what_another_file_proves_is_a_consequence(builder: ReportBuilder, finis
         ("text", "x", ("p", "layer 1", "x"), "nothing"),
         ("tar.mtime", "x", ("p", "layer 1", "x"), "contents"),
         ("tar.header", "x", ("p", "layer 1", "x"), "rootfs"),
-        ("config.value", None, ("p", "config"), "rootfs"),
-        ("layer.gzip.mtime", None, ("p", "layer 1"), "config"),
+        ("config.value", None, ("linux/amd64", "config"), "rootfs"),
+        ("layer.gzip.mtime", None, ("linux/amd64", "layer 1"), "config"),
         ("index.value", None, ("index",), "manifest"),
     ],
 )
