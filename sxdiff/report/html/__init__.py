@@ -35,28 +35,29 @@ def chunks(report: Report, *, size: int = PAGE_SIZE) -> Iterator[str]:
     """The page in pieces, of `size` bytes at most, but findings are always whole. The same report
     gives the same page, byte for byte."""
     header = report.header
-    head = _Environment("report.html.j2").render(**_head(report))
+    confirmed = [one["cause"] for one in header["findings"] if one["confirmed"]]
+    causes = {cause: number for number, cause in enumerate(confirmed)}
+    page = _environment()
+    head = page.get_template("report.html.j2").render(_head(header, causes))
     found = tree.survey(report)
-    cards = _findings(report, found)
-    template = _Environment("findings.html.j2")
-    findings = template.render(**cards, kept=None)
+    cards = page.get_template("findings.html.j2")
+    told = _findings(report, found, causes)
+    findings = cards.render(told, kept=None)
     room = max(0, size - len(head.encode()) - len(findings.encode()) - 4096)
-    selection = tree.Selection(found.room, room)
-    if selection.left_out(report):
+    selection = tree.Selection(report, found.room, room)
+    if selection.left_out:
         # nothing links to what is not there
-        kept = {difference["id"] for difference in selection.of(report)}
-        findings = template.render(**cards, kept=kept)
+        findings = cards.render(told, kept={difference["id"] for difference in selection})
     total = header["summary"]["differences"]["total"]
-    causes = {one["cause"]: index for index, one in enumerate(_confirmed(header))}
     yield head
     yield findings
     yield from _joined(
-        _Environment("tree.html.j2").stream(
+        page.get_template("tree.html.j2").generate(
             header=header,
-            lines=tree.lines(report, selection, _instructions(header)),
+            lines=tree.lines(selection, _instructions(header)),
             total=total,
             unfolded_depth=99 if total < _OPEN_BELOW else 1,
-            left_out=selection.left_out(report),
+            left_out=selection.left_out,
             strip=chart.strip,
             causes=causes,
             color=chart.color,
@@ -64,29 +65,24 @@ def chunks(report: Report, *, size: int = PAGE_SIZE) -> Iterator[str]:
     )
 
 
-class _Environment:
-    """A template of this package, with all that templates share."""
+def _environment() -> jinja2.Environment:
+    """What the templates share."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        loader=jinja2.FunctionLoader(_template),
+    )
+    environment.filters.update(number=lambda value: f"{value:,}", size=words.size)
+    environment.globals.update(count=words.count, step=words.STEP, nbsp=Markup("&nbsp;"))
+    return environment
 
-    def __init__(self, name: str) -> None:
-        folder = resources.files("sxdiff.report") / "templates"
-        environment = jinja2.Environment(
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            finalize=_finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
-        )
-        environment.filters.update(number=lambda value: f"{value:,}", size=words.size)
-        environment.globals.update(count=words.count, step=words.STEP, nbsp=Markup("&nbsp;"))
-        self._template = environment.get_template(name)
 
-    def render(self, **values: object) -> str:
-        return self._template.render(values)
-
-    def stream(self, **values: object) -> Iterator[str]:
-        return self._template.generate(values)
+def _template(name: str) -> str:
+    return (resources.files("sxdiff.report") / "templates" / name).read_text("utf-8")
 
 
 def _joined(pieces: Iterable[str]) -> Iterator[str]:
@@ -103,10 +99,9 @@ def _joined(pieces: Iterable[str]) -> Iterator[str]:
     yield "".join(kept)
 
 
-def _head(report: Report) -> JsonObject:
-    header = report.header
-    folder = resources.files("sxdiff.report") / "templates"
-    style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
+def _head(header: JsonObject, causes: dict[str, int]) -> JsonObject:
+    style, script = _template("report.css"), _template("report.js")
+    counterfactual = words.counterfactual(header)
     platforms = [
         {
             **platform,
@@ -116,7 +111,6 @@ def _head(report: Report) -> JsonObject:
         }
         for platform in header["platforms"]
     ]
-    has_unexplained = any(not one["confirmed"] for one in header["findings"])
     return {
         "header": header,
         # trusted: our own files, whose digests the page's policy names
@@ -128,12 +122,11 @@ def _head(report: Report) -> JsonObject:
         ),
         "verdict": words.verdict(header),
         "meaning": words.meaning(header),
-        "counterfactual": words.counterfactual(header),
+        "counterfactual": counterfactual,
         "rungs": RUNGS[:-1],
         "asked": header["options"].get("require"),
         "holds": _holds(header["equal_at"]),
-        "would": words.counterfactual(header)
-        and _holds(header["summary"]["counterfactual"]["equal_at"]),
+        "would": counterfactual and _holds(header["summary"]["counterfactual"]["equal_at"]),
         "platforms": platforms,
         "fold": len(platforms) > _PLATFORMS_TOLD,
         "images": _images(header),
@@ -141,10 +134,10 @@ def _head(report: Report) -> JsonObject:
         "jumps": [
             {
                 "title": finding["title"] if finding["confirmed"] else "unexplained",
-                "look": chart.color(number - has_unexplained) if finding["confirmed"] else "bad",
+                "look": _look(finding, causes),
                 "differences": len(finding["differences"]),
             }
-            for number, finding in enumerate(header["findings"][:_JUMPS])
+            for finding in header["findings"][:_JUMPS]
         ],
         "accepted": header["accepted"],
     }
@@ -180,12 +173,12 @@ def _holds(equal_at: str) -> dict[str, bool]:
     return {rung: index >= RUNGS.index(equal_at) for index, rung in enumerate(RUNGS[:-1])}
 
 
-def _confirmed(header: JsonObject) -> list[JsonObject]:
-    return [one for one in header["findings"] if one["confirmed"]]
+def _look(finding: JsonObject, causes: dict[str, int]) -> str:
+    """The class that colours a finding: each cause has its own."""
+    return chart.color(causes[finding["cause"]]) if finding["confirmed"] else "bad"
 
 
-def _findings(report: Report, found: tree.Survey) -> JsonObject:
-    causes = {one["cause"]: index for index, one in enumerate(_confirmed(report.header))}
+def _findings(report: Report, found: tree.Survey, causes: dict[str, int]) -> JsonObject:
     return {
         "header": report.header,
         "findings": [_finding(report, one, found, causes) for one in report.header["findings"]],
@@ -213,10 +206,9 @@ def _finding(
         None,
     )
     varied = words.varied(finding)
-    number = causes.get(finding["cause"])
     return {
         **finding,
-        "look": "bad" if number is None else chart.color(number),
+        "look": _look(finding, causes),
         "kinds": kinds,
         "claim": claim and [*map(leaf.markup, leaf.marked(*claim))],
         # the line of evidence says more where several values varied, or an image says the same

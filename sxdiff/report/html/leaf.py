@@ -95,19 +95,21 @@ def leaf(difference: JsonObject) -> JsonObject:
         shown["lines"], left_out = _lines(difference["diff"])
         if left_out:
             shown["left_out"] = words.count(left_out, "more line")
-    elif moves := _moves(difference):
+        return shown
+    if moves := _moves(difference):
         shown["moves"] = moves[:MOVES]
         if len(moves) > MOVES:
             shown["left_out"] = f"{len(moves) - MOVES:,} more moved"
-    elif dump := _dump(difference):
-        shown["dump"] = dump
-        shown["places"] = [_place(difference[side] or {}) for side in "ab"]
+        return shown
+    places = [_place(difference[name] or {}) for name in "ab"]
+    if dump := _dump(difference):
+        shown["dump"], shown["places"] = dump, places
         shown["left_out"] = _of_how_many(difference)
-    else:
-        shown["sides"] = _sides(difference)
-        places = [_place(difference[name] or {}) for name in "ab"]
-        if places[0] == places[1] != "":
-            notes.append(places[0])
+        return shown
+    if places[0] == places[1]:  # told once for both
+        notes += filter(None, places[:1])
+        places = ["", ""]
+    shown["sides"] = _sides(difference, places)
     return shown
 
 
@@ -162,8 +164,8 @@ def cut(text: str) -> str:
     return f"{text[:half]} … {left_out} left out … {text[-half:]}"
 
 
-def _sides(difference: JsonObject) -> list[JsonObject]:
-    """Both sides, each text in pieces."""
+def _sides(difference: JsonObject, places: list[str]) -> list[JsonObject]:
+    """Both sides, each text in pieces, and where it lies."""
     texts = [words.side(difference, name) for name in "ab"]
     # a number differs as a whole, and so does what is on one side only
     comparable = all(
@@ -171,9 +173,6 @@ def _sides(difference: JsonObject) -> list[JsonObject]:
         for side in (difference["a"], difference["b"])
     )
     both = marked(*texts) if comparable else tuple([(False, cut(text))] for text in texts)
-    places = [_place(difference[name] or {}) for name in "ab"]
-    if places[0] == places[1]:
-        places = ["", ""]  # told once for both, in the notes
     sides = []
     for name, text, pieces, place in zip("ab", texts, both, places, strict=True):
         excerpt = (difference[name] or {}).get("excerpt")

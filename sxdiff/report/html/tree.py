@@ -22,11 +22,12 @@ from sxdiff.wire import JsonObject
 PLACES: Final = 50
 """How many files of a finding the page names."""
 
-CAUSES_NAMED: Final = 3
-"""How many causes a step of the tree names."""
-
-_ORDER = (leaf.UNEXPLAINED, leaf.EXPLAINED, leaf.DERIVED)
-"""What the page keeps first where not all has room."""
+_ORDER: Final = {
+    leaf.UNEXPLAINED: "unexplained",
+    leaf.EXPLAINED: "explained",
+    leaf.DERIVED: "derived",
+}
+"""What the page keeps first where not all has room, and the summary's names of it."""
 _LEAF_CHARACTERS = 330
 _STEP_CHARACTERS = 60
 _LINE_CHARACTERS = 130
@@ -46,16 +47,16 @@ class Survey:
     room: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ORDER, 0))
     places: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of each cause the first files (or routes above files), each with its first difference."""
-    differences: int = 0
 
 
 def survey(report: Report) -> Survey:
     found = Survey()
     before: list[str] = []
     for difference in report.differences():
-        found.differences += 1
         where = difference["where"]
-        size = _LEAF_CHARACTERS + _STEP_CHARACTERS * (len(where) - words.common(before, where))
+        steps = where[words.common(before, where) :]
+        before = where
+        size = _LEAF_CHARACTERS + _STEP_CHARACTERS * len(steps) + sum(map(_shown, steps))
         text = difference["diff"]
         if text:
             size += sum(
@@ -66,8 +67,6 @@ def survey(report: Report) -> Survey:
                 side = difference[name] or {}
                 size += _shown(str(side.get("value") or ""))
                 size += 6 * _shown(str(side.get("excerpt") or ""))  # a dump, in the worst case
-        size += sum(map(_shown, where[words.common(before, where) :]))
-        before = where
         found.room[leaf.state(difference)] += size
         if difference["derived"]:
             continue
@@ -92,48 +91,30 @@ def _shown(text: str) -> int:
 class Selection:
     """The differences that have room: what is unexplained first, then what is explained."""
 
-    def __init__(self, room: dict[str, int], budget: int) -> None:
-        self._left: dict[str, int | None] = {}
-        """Characters left of each state's room; None where all of it fits."""
-        self._used = dict.fromkeys(_ORDER, 0)
-        self._room = room
-        for state in _ORDER:
-            fits = room[state] <= budget
-            self._left[state] = None if fits else budget
-            budget = budget - room[state] if fits else 0
-        self._share = {
-            state: 1.0 if left is None or not room[state] else left / room[state]
-            for state, left in self._left.items()
-        }
+    def __init__(self, report: Report, room: dict[str, int], budget: int) -> None:
+        summary = report.header["summary"]["differences"]
+        self._report = report
+        self._most: dict[str, int] = {}
+        """How many of each state there are."""
+        self.left_out: dict[str, int] = {}
+        """How many of each state have no room, by the summary's names of them."""
+        for state, name in _ORDER.items():
+            total = summary[name]
+            share = 1.0 if room[state] <= budget else budget / room[state]
+            budget = max(0, budget - room[state])
+            self._most[state] = int(total * share)
+            if total > self._most[state]:
+                self.left_out[name] = total - self._most[state]
 
-    def of(self, report: Report) -> Iterator[JsonObject]:
+    def __iter__(self) -> Iterator[JsonObject]:
         """The selected differences in the report's order: of a state that does not fit the first
         ones."""
-        limits = self._limits(report)
         counts = dict.fromkeys(_ORDER, 0)
-        for difference in report.differences():
+        for difference in self._report.differences():
             state = leaf.state(difference)
             counts[state] += 1
-            if counts[state] <= limits[state]:
+            if counts[state] <= self._most[state]:
                 yield difference
-
-    def _limits(self, report: Report) -> dict[str, int]:
-        summary = report.header["summary"]["differences"]
-        totals = dict(zip(_ORDER, map(summary.get, _NAMES), strict=True))
-        return {state: int(totals[state] * self._share[state]) for state in _ORDER}
-
-    def left_out(self, report: Report) -> JsonObject:
-        """How many of each state have no room, by the summary's names of them."""
-        summary = report.header["summary"]["differences"]
-        limits = self._limits(report)
-        return {
-            name: summary[name] - limits[state]
-            for state, name in zip(_ORDER, _NAMES, strict=True)
-            if summary[name] > limits[state]
-        }
-
-
-_NAMES = ("unexplained", "explained", "derived")
 
 
 @dataclass(slots=True)
@@ -173,17 +154,17 @@ class Line:
     """Whether a list of leaves ends before this line."""
 
 
-def lines(report: Report, selection: Selection, instructions: dict[Route, str]) -> Iterator[Line]:
+def lines(selection: Selection, instructions: dict[Route, str]) -> Iterator[Line]:
     """The tree of the selected differences, line by line. `instructions` tells what made the layer
     at a route."""
-    steps = iter([*_steps(report, selection)])
+    steps = iter(_steps(selection))
     shown: list[str] = []
     # for each open step: it, and whether a line opened it
     stack: list[tuple[Step, bool]] = []
     label: list[str] = []
     in_list = False
     depth = 0
-    for difference in selection.of(report):
+    for difference in selection:
         where = difference["where"]
         same = words.common(shown, where)
         for _ in range(len(shown) - same):
@@ -231,12 +212,12 @@ def _unopened(stack: list[tuple[Step, bool]]) -> Iterator[str]:
     return (step.name for step, _ in stack[start:])
 
 
-def _steps(report: Report, selection: Selection) -> Iterator[Step]:
-    """The steps in the order in which they open, each when all below it is counted."""
+def _steps(selection: Selection) -> list[Step]:
+    """The steps in the order in which they open, each with all below it counted."""
     found: list[Step] = []
     stack: list[Step] = []
     shown: list[str] = []
-    for difference in selection.of(report):
+    for difference in selection:
         where = difference["where"]
         same = words.common(shown, where)
         del stack[same:]
@@ -257,7 +238,7 @@ def _steps(report: Report, selection: Selection) -> Iterator[Step]:
         if stack:
             stack[-1].leaves += 1
         shown = where
-    yield from found
+    return found
 
 
 def _note(step: Step, difference: JsonObject, state: str) -> None:
