@@ -207,8 +207,7 @@ def check_digests(
     """Compares the manifests in a tree with the committed digests, in the order of those.
 
     What is signed of a package is the digest of its first platform's manifest, in the order of the
-    index. Index, manifests
-    and configs are read and verified; layers are not.
+    index. Index, manifests and configs are read and verified; layers are not.
     """
     images = images_in(tree)
     with Spool.create(spool_directory) as spool:

@@ -88,8 +88,7 @@ def checked(rule: Acceptance) -> Acceptance:
             )
         near = get_close_matches(cause, [UNEXPLAINED], cutoff=0.7)
         near = near or [one for one in page.nearest(cause) if one in known]
-        hint = f"did you mean {' or '.join(near)}?" if near else "sxdiff explain lists all"
-        raise PolicyError(f"there is no cause {cause!r}; {hint}")
+        raise PolicyError(f"there is no cause {cause!r}; {page.hint(near)}")
     if not rule.reason:
         raise PolicyError(f"accepting {cause} needs a reason")
     if path is None and cause == UNEXPLAINED:

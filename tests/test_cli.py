@@ -24,6 +24,7 @@ from sxdiff import cli
 from sxdiff.model import RUNGS, Difference, InputError, Limits, Value
 from sxdiff.report.build import Report, ReportBuilder
 from sxdiff.report.gate import Acceptance
+from tests.tools import all_shown
 
 
 @dataclass(frozen=True)
@@ -304,13 +305,7 @@ def test_on_a_terminal_there_is_color_and_progress(tmp_path: Path, no_color: boo
         [sys.executable, "-c", program], stdout=theirs, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)
-        shown = b""
-        try:
-            while more := os.read(ours, 4096):
-                shown += more
-        except OSError:  # how Linux says that the other end is closed
-            pass
-        os.close(ours)
+        shown = all_shown(ours)
     assert process.returncode == 1
     progress, _, rest = shown.partition(b"differ: ")
     assert progress.startswith(b"\r\x1b[K 50% a\\u{1b}.tar\r\x1b[K")

@@ -36,3 +36,15 @@ def run(*words: str | Path, cwd: Path | None = None, check: bool = True) -> str:
     if check and done.returncode:
         raise AssertionError(f"{' '.join(map(str, words))}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def all_shown(terminal: int) -> bytes:
+    """All that is written to a pseudoterminal until its other end is closed; closes this one."""
+    shown = b""
+    try:
+        while more := os.read(terminal, 4096):
+            shown += more
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(terminal)
+    return shown

@@ -44,6 +44,11 @@ def nearest(name: str) -> list[str]:
     return get_close_matches(name, ids(), n=3, cutoff=0.5)
 
 
+def hint(near: list[str]) -> str:
+    """What to say to who asked for a cause that is none."""
+    return f"did you mean {' or '.join(near)}?" if near else "sxdiff explain lists all"
+
+
 def parts(name: str) -> list[Part]:
     """All that is known under an id. Empty where there is no such id."""
     causes = [one for one in CAUSES if one.id == name]

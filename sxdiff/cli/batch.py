@@ -10,9 +10,9 @@ import click
 from sxdiff.cli import MET, NO_VERDICT, NOT_MET
 from sxdiff.cli.compare import Progress
 from sxdiff.cli.gate import gate_options, with_policy
-from sxdiff.cli.limits import limit_option
 from sxdiff.cli.options import FILE, WIDTH, Command
 from sxdiff.cli.outputs import Outputs, output_options
+from sxdiff.cli.work import selection_options, work_options
 from sxdiff.report import write
 from sxdiff.report.escape import escape
 from sxdiff.report.forms import FORMS
@@ -37,19 +37,9 @@ if TYPE_CHECKING:
     help="Compare A with the lines HEX NAME of FILE; may be repeated.",
 )
 @gate_options
-@click.option("--ref", metavar="NAME", help="Compare the image of this name in each input.")
-@click.option(
-    "--platform",
-    "platforms",
-    multiple=True,
-    metavar="P",
-    help="Compare only OS/ARCH; may be repeated.",
-)
+@selection_options
 @output_options
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Work on N things at once.")
-@click.option("--spool", type=FILE, metavar="DIR", help="Keep temporary files below DIR.")
-@limit_option
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@work_options
 @click.help_option("-h", "--help")
 def command(
     a: str, b: str | None, reports: str | None, digests: tuple[str, ...], **options: Any

@@ -13,12 +13,10 @@ import click
 from sxdiff import ending
 from sxdiff.cli import MET, NOT_MET
 from sxdiff.cli.gate import GATE, gate_options, with_policy
-from sxdiff.cli.limits import limit_option
 from sxdiff.cli.options import FILE, WIDTH, Command, Option
 from sxdiff.cli.outputs import OUTPUTS, Outputs, output_options
+from sxdiff.cli.work import selection_options, work_options
 from sxdiff.report.escape import escape
-
-_SELECTION, _WORK = "What is compared", "Work"
 
 
 @click.command(
@@ -29,22 +27,7 @@ _SELECTION, _WORK = "What is compared", "Work"
 )
 @click.argument("a", type=FILE)
 @click.argument("b", type=FILE)
-@click.option(
-    "--ref",
-    cls=Option,
-    group=_SELECTION,
-    metavar="NAME",
-    help="Compare the image of this name in each input.",
-)
-@click.option(
-    "--platform",
-    "platforms",
-    cls=Option,
-    group=_SELECTION,
-    multiple=True,
-    metavar="P",
-    help="Compare only OS/ARCH; may be repeated.",
-)
+@selection_options
 @gate_options
 @click.option(
     "--baseline",
@@ -63,24 +46,7 @@ _SELECTION, _WORK = "What is compared", "Work"
     metavar="DIR",
     help="Write both images without what is explained.",
 )
-@click.option(
-    "--jobs",
-    cls=Option,
-    group=_WORK,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Work on N things at once.",
-)
-@click.option(
-    "--spool",
-    cls=Option,
-    group=_WORK,
-    type=FILE,
-    metavar="DIR",
-    help="Keep temporary files below DIR.",
-)
-@limit_option
-@click.option("--debug", cls=Option, group=_WORK, is_flag=True, help="Show tracebacks.")
+@work_options
 @click.help_option("-h", "--help")
 def command(a: str, b: str, **options: Any) -> int:
     """Compare two OCI container images: where do they differ, and why?

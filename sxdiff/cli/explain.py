@@ -22,8 +22,7 @@ def command(cause: str | None, all_: bool) -> int:
         raise click.UsageError("--list takes no cause.")
     parts = page.parts(cause) if cause else []
     if cause is not None and not parts:
-        near = page.nearest(cause)
-        hint = f"did you mean {' or '.join(near)}?" if near else "sxdiff explain lists all"
+        hint = page.hint(page.nearest(cause))
         click.echo(f"sxdiff: there is no cause {escape(cause)}; {hint}", err=True)
         return NO_VERDICT
     told = page.screen(parts, _columns()) if parts else page.contents()

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from sxdiff.cli.options import FILE, Option, causes
+from sxdiff.model import RUNGS
 
-RUNGS: Final = ("archive", "index", "manifest", "config", "rootfs", "contents")
 GATE: Final = "Gate"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -24,7 +24,7 @@ def gate_options(function: _Function) -> _Function:
                 "--require",
                 cls=Option,
                 group=GATE,
-                type=click.Choice(RUNGS),
+                type=click.Choice(RUNGS[:-1]),
                 metavar="RUNG",
                 help="archive, index, [manifest], config, rootfs, contents",
             ),

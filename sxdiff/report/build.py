@@ -71,6 +71,15 @@ Explain: TypeAlias = Callable[[Difference, Route, str, str | None], Difference]
 it."""
 
 
+@contextmanager
+def disk(path: str) -> Iterator[None]:
+    """A full or unwritable disk below a database is the user's to mend: an `InputError`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
 class Rows:
     """A list of the report that is read from disk each time it is gone through."""
 
@@ -125,7 +134,7 @@ class ReportBuilder:
         self._rows: list[tuple[object, ...]] = []
         self._characters = 0
         self._count = 0
-        with self._disk():
+        with disk(self._path):
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.executescript(_SCHEMA)
 
@@ -169,7 +178,7 @@ class ReportBuilder:
         """Adds a problem, whose `where` is absolute. The same problem again is one problem."""
         texts = (problem.kind, problem.message, problem.resolution)
         row = (key_of(problem.where), *map(storable, texts))
-        with self._disk():
+        with disk(self._path):
             self._database.execute("INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?)", row)
 
     def _add_node(
@@ -245,7 +254,7 @@ class ReportBuilder:
             self._flush()
 
     def _flush(self) -> None:
-        with self._disk():
+        with disk(self._path):
             self._database.executemany(
                 "INSERT INTO difference VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows
             )
@@ -255,14 +264,6 @@ class ReportBuilder:
         self._rows.clear()
         self._claims.clear()
         self._characters = 0
-
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        """A full or unwritable disk is the user's to mend, so it is an `InputError`."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise InputError(f"{self._path}: {error}") from error
 
     def finish(
         self,
@@ -283,13 +284,13 @@ class ReportBuilder:
         """
         self._flush()
         if diagnosis:
-            with self._disk():
+            with disk(self._path):
                 self._settle(diagnosis)
         # where an archive holds several images, the image's name is the first step
         names: dict[Route, str] = {route_of_platform(one): one["platform"] for one in platforms}
         accepted: list[JsonObject] = []
         images = Images(platforms)
-        with self._disk():
+        with disk(self._path):
             tallies, summary = self._rank(names, images)
             summary["counterfactual"] = self._would_be(equal_at, inputs, names)
             if gate:

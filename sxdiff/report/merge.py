@@ -9,15 +9,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
 from sxdiff import __version__
-from sxdiff.model import RUNGS, InputError
+from sxdiff.model import RUNGS
 from sxdiff.report import words
-from sxdiff.report.build import Report, Rows
+from sxdiff.report.build import Report, Rows, disk
 from sxdiff.report.findings import MOST_BINDINGS, UNEXPLAINED
 from sxdiff.report.images import count_images
 from sxdiff.report.keys import key_of
@@ -149,7 +148,7 @@ class Merger:
         self._examples: dict[tuple[int, int], JsonObject] = {}
         self._accepted: list[JsonObject] = []
         self._problems: list[JsonObject] = []
-        with self._disk():
+        with disk(self._path):
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.executescript(_SCHEMA)
 
@@ -161,13 +160,6 @@ class Merger:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise InputError(f"{self._path}: {error}") from error
 
     def add(self, name: str, report: Report, only_in: str | None = None) -> None:
         """Takes all of a report, which is not needed afterwards. `only_in` is the side that has
@@ -188,7 +180,7 @@ class Merger:
                 where = moved(one["where"])
                 yield key_of(tuple(where)), number, at, _encode(one | {"where": where})
 
-        with self._disk():
+        with disk(self._path):
             self._database.executemany("INSERT INTO difference VALUES (?, ?, ?, ?)", rows())
         for one in header["platforms"]:
             self._platforms.append(one | {"image": several.get(one["image"], name)})
@@ -230,7 +222,7 @@ class Merger:
 
     def _add_finding(self, finding: JsonObject, number: int, report: Report, moved: Any) -> None:
         cause = finding["cause"]
-        with self._disk():
+        with disk(self._path):
             self._database.executemany(
                 "INSERT OR IGNORE INTO place VALUES (?, ?, ?)",
                 ((cause, number, int(id_[1:])) for id_ in finding["differences"]),
@@ -261,7 +253,7 @@ class Merger:
     def finish(self, inputs: tuple[str, str] | None = None) -> Report:
         """The merged report. `inputs` are the names of both sides; by default what the inputs
         of all reports are called, if that is the same."""
-        with self._disk():
+        with disk(self._path):
             self._database.execute("COMMIT")
             self._database.executescript(_RANKING)
         if inputs is None:

@@ -28,8 +28,9 @@ _START = (
 )
 _ANSWERS = {"progress", "result", "input_error", "failed", "bug"}
 _SPOOL_SECONDS = 1
-_SPOOL_ALWAYS = 64
 """Between two looks at the size of the spool."""
+_SPOOL_ALWAYS = 64
+"""Looks at it that come first, however soon."""
 _PATIENCE = 4
 """A worker may take so many times the seconds of processor that its task has: others work too."""
 

@@ -28,7 +28,7 @@ import pytest
 from fixtures.images import image, layer, oci_archive, oci_layout, write
 from fixtures.packing import zstd
 from fixtures.tar import file, tar
-from tests.tools import need
+from tests.tools import all_shown, need
 
 HERE = Path(__file__).parent
 ALL = os.environ.get("SXDIFF_FAULTS") == "all"
@@ -596,13 +596,7 @@ def test_a_narrow_terminal(place: Place, columns: int) -> None:
     place.environment = {"TERM": "xterm", "COLUMNS": str(columns)}
     with place.start(*words, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
-        shown = b""
-        try:
-            while more := os.read(ours, 4096):
-                shown += more
-        except OSError:  # how Linux says that the other end is closed
-            pass
-        os.close(ours)
+        shown = all_shown(ours)
     assert process.returncode == 1
     assert b"differ: " in shown
     assert b"Traceback" not in shown
