@@ -4,7 +4,6 @@
 """
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
@@ -114,6 +113,8 @@ def dated(rules: Iterable[Acceptance], today: date) -> tuple[Acceptance, ...]:
 
 
 def _load(path: str) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - few directories have a policy
+
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)

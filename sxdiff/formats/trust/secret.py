@@ -191,15 +191,15 @@ _WORDS: tuple[tuple[tuple[bytes, ...], bytes, str], ...] = (
         "secret variable",
     ),
 )
-_PATTERNS = tuple((needles, re.compile(pattern), what) for needles, pattern, what in _WORDS)
 
 
 def secrets_in(data: bytes) -> list[Secret]:
     """All secrets in `data`, in order of their kinds; their spans may overlap."""
     found = [*_blocks(data), *_in_der(data)]
-    for needles, pattern, what in _PATTERNS:
+    for needles, pattern, what in _WORDS:
         if any(needle in data for needle in needles):
-            found += (Secret(*one.span(), what) for one in pattern.finditer(data))
+            # compiled by re, which keeps it, where it is asked for: few runs need any
+            found += (Secret(*one.span(), what) for one in re.finditer(pattern, data))
     return found
 
 
