@@ -8,7 +8,19 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from sxdiff.model import Claim, Difference, FormatError, Node, Problem, Route, Scalar, Span, Value
+from sxdiff.model import (
+    Blob,
+    Claim,
+    Difference,
+    Fact,
+    FormatError,
+    Node,
+    Problem,
+    Route,
+    Scalar,
+    Span,
+    Value,
+)
 
 JsonObject: TypeAlias = dict[str, Any]
 _T = TypeVar("_T")
@@ -218,3 +230,21 @@ def _span(value: object) -> Span:
 
 def _texts(value: object) -> Route:
     return tuple(map(_text, _list(value)))
+
+
+def blob_to_json(blob: Blob) -> list[Any]:
+    """A blob as a task carries it. Paths may hold bytes that are no UTF-8."""
+    return [blob.path, blob.offset, blob.size]
+
+
+def blob_from_json(value: list[Any]) -> Blob:
+    """What `blob_to_json` made."""
+    return Blob(value[0], value[1], value[2])
+
+
+def facts_of(scanned: dict[str, Any]) -> list[Fact]:
+    """The packing facts of a scan, back from JSON."""
+    return [
+        Fact(f["kind"], f["value"], tuple(f["at"]) if f["at"] else None, f["name"], f["derived"])
+        for f in scanned["facts"]
+    ]

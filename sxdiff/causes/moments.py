@@ -18,6 +18,7 @@ from functools import lru_cache
 from re import Match, Pattern
 
 from sxdiff.causes.cause import Token
+from sxdiff.causes.pattern import late
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -62,7 +63,7 @@ def _renamed(pattern: str, number: int) -> str:
     )
 
 
-_NUMBERS = re.compile(
+_NUMBERS = late(
     rf"{_BEFORE}(?:"
     # 2026-01-10, 2026/01/10, 2026:01:10, 2026.01.10
     + _renamed(rf"{_YEAR}(?P<s>[-/:.])(?P<m>0\d|1[0-2])(?P=s)(?P<d>[0-2]\d|3[01])(?!\d)", 1)
@@ -81,12 +82,12 @@ _NUMBERS = re.compile(
     + rf"){_BEHIND}",
     re.ASCII,
 )
-_PDF = re.compile(
+_PDF = late(
     rf"(?<!\w)D:{_YEAR}(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])(?P<H>[01]\d|2[0-3])(?P<M>[0-5]\d)"
     r"(?P<S>[0-5]\d)(?P<z>Z(?:00'?00'?)?|[+-]\d\d'?(?:\d\d'?)?)?(?!\w)",
     re.ASCII,
 )
-_NAMED = re.compile(
+_NAMED = late(
     rf"{_BEFORE}(?:{_DAY}\.?,? {{1,2}})?(?:"
     + _renamed(rf"{_D}(?P<s>[ -]){_MONTH}\.?(?:,? |-){_YEAR}", 1)
     + "|"
@@ -101,18 +102,16 @@ _NAMED = re.compile(
     + rf"){_BEHIND}",
     re.ASCII,
 )
-_NAME_OF_MONTH = re.compile(_MONTH.replace("?P<b>", "?:"))
-_PREFIX = re.compile(
+_NAME_OF_MONTH = late(_MONTH.replace("?P<b>", "?:"))
+_PREFIX = late(
     rf"{_BEFORE}(?:{_DAY}\.?,? {{1,2}})?(?:[0-3]?\d(?:st|nd|rd|th)?[ -]|(?:19|20)\d\d[ -])?\Z",
     re.ASCII,
 )
 _LONGEST_PREFIX = 24
-_MAYBE = re.compile(r"(?:19|20)\d\d|\d:[0-5]\d:[0-5]\d", re.ASCII)
-_NUMBER_AT = re.compile(r"\d{1,2}(?:\d\d|[:./-][0-5]?\d[:./-]\d\d)", re.ASCII)
-_NEXT_CLOCK = re.compile(
-    rf"(?P<t>[Tt]|,? {{1,2}}(?:at )?| - |:|\0)(?:{_CLOCK}){_BEHIND_CLOCK}", re.ASCII
-)
-_TO_DATE = re.compile(r",? {1,2}(?:on )?|\0")
+_MAYBE = late(r"(?:19|20)\d\d|\d:[0-5]\d:[0-5]\d", re.ASCII)
+_NUMBER_AT = late(r"\d{1,2}(?:\d\d|[:./-][0-5]?\d[:./-]\d\d)", re.ASCII)
+_NEXT_CLOCK = late(rf"(?P<t>[Tt]|,? {{1,2}}(?:at )?| - |:|\0)(?:{_CLOCK}){_BEHIND_CLOCK}", re.ASCII)
+_TO_DATE = late(r",? {1,2}(?:on )?|\0")
 
 _WORDS = (
     "build|built|compiled|generated|generation|created|creation|modified|modification|updated"
@@ -129,18 +128,18 @@ _OTHER_THAN_TIME = (
     rf"{_VALIDITY}|version|\bapi|releas|draft|schema|specification|standard|tzdata|\bsince\b"
     r"|effective|publish|posted|revis|copyright|licen[cs]e|retired|xmlns|https?:"
 )
-_IS_VALID = re.compile(_VALIDITY, re.IGNORECASE)
-_OTHER = re.compile(_OTHER_THAN_TIME, re.IGNORECASE)
-_MADE_THEN = re.compile(_MADE)
-_IS = re.compile(
+_IS_VALID = late(_VALIDITY, re.IGNORECASE)
+_OTHER = late(_OTHER_THAN_TIME, re.IGNORECASE)
+_MADE_THEN = late(_MADE)
+_IS = late(
     rf"{_MADE}(?:[_-]?(?i:at|on|ms|ns|us|s|secs?|seconds|millis|utc|unix|epoch|stamp))?"
     r"[^A-Za-z0-9\n]{0,8}(?:(?i:at|on|is|was)[^A-Za-z0-9\n]{1,4})?\Z"
 )
 """A word of time right before a number, with what may stand between."""
-_BUILD_IS = re.compile(r"(?i)(?<![a-z])build[\"']?\s{0,2}[=:]\s{0,2}[\"']?\Z")
+_BUILD_IS = late(r"(?i)(?<![a-z])build[\"']?\s{0,2}[=:]\s{0,2}[\"']?\Z")
 
 
-NAMED = re.compile(rf"(?s)\A(?!.*(?i:{_OTHER_THAN_TIME})).*{_MADE}")
+NAMED = late(rf"(?s)\A(?!.*(?i:{_OTHER_THAN_TIME})).*{_MADE}")
 """Names of fields whose value is when something was made."""
 
 
@@ -364,7 +363,7 @@ def _is_strong(text: str, one: _Time, moment: datetime) -> bool:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DIGITS = re.compile(
+_DIGITS = late(
     r"(?<![\w.])(\d{10}|\d{13}|\d{16}|\d{19})(?:(\.\d{1,9})|(?!\.?\w))(?![-\w])", re.ASCII
 )
 

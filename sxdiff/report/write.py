@@ -1,7 +1,6 @@
 """Writes outputs whole or not at all: who finds a report finds all of it."""
 
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterable
@@ -66,7 +65,7 @@ def _is_special(target: str) -> bool:
 
 def _replace(path: str, chunks: Iterable[str]) -> None:
     # not tempfile: its files are private, while a report gets the mode that any new file gets
-    temporary = os.path.join(os.path.dirname(path), f".sxdiff-{secrets.token_hex(8)}")
+    temporary = os.path.join(os.path.dirname(path), f".sxdiff-{os.urandom(8).hex()}")
     with ending.together():
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         left = ending.leave_to(lambda: os.unlink(temporary))

@@ -7,11 +7,10 @@ from typing import Any
 from sxdiff.compare.index import Row
 from sxdiff.compare.renames import LARGEST, Sketch
 from sxdiff.model import Blob, Difference, Limits, Node, Problem, Route, Value, text_of
-from sxdiff.wire import node_from_json
+from sxdiff.wire import blob_to_json, node_from_json
 from sxdiff.work.layers import ReadLayer
 from sxdiff.work.pool import BugError, NoAnswerError, Pool, Task
 from sxdiff.work.spool import Spool
-from sxdiff.work.tasks import blob_to_json
 
 _BATCH_BYTES = 96 << 20
 _BATCH_PAIRS = 256

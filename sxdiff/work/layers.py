@@ -8,9 +8,9 @@ from sxdiff.compare.index import Members
 from sxdiff.image.graph import Layer
 from sxdiff.image.unpack import compression_of
 from sxdiff.model import Blob, InputError
+from sxdiff.wire import blob_to_json
 from sxdiff.work.pool import Pool, Task
 from sxdiff.work.spool import Spool
-from sxdiff.work.tasks import blob_to_json
 
 DIRECTORY = "inode/directory"
 """Media type of a plain root that is a directory on disk; its `blob` names the directory."""

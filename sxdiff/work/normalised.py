@@ -20,12 +20,12 @@ from sxdiff.formats import tar
 from sxdiff.formats.tar import Header
 from sxdiff.image.graph import Layer, PlatformImage
 from sxdiff.model import Blob, InputError, Route, text_of
+from sxdiff.wire import blob_to_json
 from sxdiff.work.files import Files, Pair
 from sxdiff.work.layers import ReadLayer
 from sxdiff.work.members import Context, step_of
 from sxdiff.work.platforms import pair_layers
 from sxdiff.work.spool import spool_error
-from sxdiff.work.tasks import blob_to_json
 
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _CONFIG = "application/vnd.oci.image.config.v1+json"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from sxdiff.formats.tar import BLOCK
 from sxdiff.image.outer import Outer
 from sxdiff.model import Blob, Difference, Fact, Limits, Value
+from sxdiff.wire import blob_to_json, facts_of
 from sxdiff.work.layers import ReadLayer
 from sxdiff.work.pool import NoAnswerError, Pool
-from sxdiff.work.tasks import blob_to_json, facts_of
 
 _GNU_RECORD = 20 * BLOCK
 

@@ -7,20 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sxdiff.model import Blob, Fact, InputError, Limits
+from sxdiff.model import InputError, Limits
+from sxdiff.wire import blob_from_json, blob_to_json, node_to_json
 from sxdiff.work import isolation
 from sxdiff.work.spool import Spool, spool_error
 
 _REPORT_EVERY = 16 << 20
-
-
-def blob_to_json(blob: Blob) -> list[Any]:
-    """A blob as a task carries it. Paths may hold bytes that are no UTF-8."""
-    return [blob.path, blob.offset, blob.size]
-
-
-def _blob(value: list[Any]) -> Blob:
-    return Blob(value[0], value[1], value[2])
 
 
 class Tasks:
@@ -59,7 +51,7 @@ class Tasks:
 
     def do_hash(self, task: dict[str, Any], _limits: Limits) -> str:
         """Digest of a blob, `algorithm:hex`; checked against `digest` where one is promised."""
-        blob, algorithm = _blob(task["blob"]), task.get("algorithm", "sha256")
+        blob, algorithm = blob_from_json(task["blob"]), task.get("algorithm", "sha256")
         hashed = hashlib.new(algorithm)
         buffer = memoryview(bytearray(1 << 20))
         with open(blob.path, "rb", buffering=0) as file:
@@ -81,7 +73,7 @@ class Tasks:
         from sxdiff.image.outer import unpack_outer  # noqa: PLC0415 - start-up time
 
         path = self._spool.new()
-        blob, outer = unpack_outer(task["name"], _blob(task["blob"]), path, limits)
+        blob, outer = unpack_outer(task["name"], blob_from_json(task["blob"]), path, limits)
         return {"path": blob.path, "size": blob.size, **asdict(outer)}
 
     def do_scan(self, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
@@ -90,7 +82,7 @@ class Tasks:
         from sxdiff.work.keeper import Keeper  # noqa: PLC0415 - start-up time
         from sxdiff.work.scan import scan  # noqa: PLC0415 - start-up time
 
-        blob = _blob(task["blob"])
+        blob = blob_from_json(task["blob"])
         unpacked = Unpacked(blob, limits)
         keeper = Keeper(*task["keep"]) if "keep" in task else None
         try:
@@ -132,7 +124,7 @@ class Tasks:
         """Copy spans of an unpacked layer into one file of the spool, one after the other."""
         from sxdiff.image.unpack import Unpacked  # noqa: PLC0415 - start-up time
 
-        blob = _blob(task["blob"])
+        blob = blob_from_json(task["blob"])
         unpacked = self._unpacked.get(json.dumps(task["blob"])) or Unpacked(blob, limits)
         path = self._spool.new()
         try:
@@ -147,11 +139,10 @@ class Tasks:
         """Look into pairs of files that differ: one node, as JSON, for each. With `plain` only as
         bytes, whatever their format."""
         from sxdiff.compare import closer  # noqa: PLC0415 - start-up time
-        from sxdiff.wire import node_to_json  # noqa: PLC0415 - start-up time
 
         nodes = []
         for pair in task["pairs"]:
-            a, b, name = _blob(pair["a"]), _blob(pair["b"]), pair["name"]
+            a, b, name = blob_from_json(pair["a"]), blob_from_json(pair["b"]), pair["name"]
             if task.get("plain"):
                 node = closer.plain(a, b, name, limits)
             else:
@@ -164,13 +155,19 @@ class Tasks:
         """Sketches of contents, by which similar ones are found."""
         from sxdiff.compare.renames import sketch  # noqa: PLC0415 - start-up time
 
-        return [sketch(_blob(blob)) for blob in task["blobs"]]
+        return [sketch(blob_from_json(blob)) for blob in task["blobs"]]
 
     def do_normalise(self, task: dict[str, Any], limits: Limits) -> list[Any]:
         """Both sides of a pair of files with all claims taken out: two blobs of the spool."""
         from sxdiff.compare.closer import normalised  # noqa: PLC0415 - start-up time
 
-        sides = normalised(_blob(task["a"]), _blob(task["b"]), task["name"], self._scratch, limits)
+        sides = normalised(
+            blob_from_json(task["a"]),
+            blob_from_json(task["b"]),
+            task["name"],
+            self._scratch,
+            limits,
+        )
         blobs = [self._spool.store(chunks, limits.member_bytes) for chunks in sides]
         self._scratch.clear()
         return [blob_to_json(blob) for blob in blobs]
@@ -180,14 +177,15 @@ class Tasks:
         from sxdiff.compare.digests import values  # noqa: PLC0415 - start-up time
 
         return [
-            [value.hex() for value in values(_blob(blob), task["sizes"])] for blob in task["blobs"]
+            [value.hex() for value in values(blob_from_json(blob), task["sizes"])]
+            for blob in task["blobs"]
         ]
 
     def do_encoder(self, task: dict[str, Any], limits: Limits) -> str | None:
         """Which encoder gives these packed bytes, where recompressing can prove it."""
         from sxdiff.image.encoder import fingerprint  # noqa: PLC0415 - start-up time
 
-        return fingerprint(_blob(task["blob"]), limits)
+        return fingerprint(blob_from_json(task["blob"]), limits)
 
     def do_isolation(self, _task: dict[str, Any], _limits: Limits) -> dict[str, Any]:
         """What this worker lacks of its isolation, and what it really can't do."""
@@ -196,11 +194,3 @@ class Tasks:
     def do_forget(self, task: dict[str, Any], _limits: Limits) -> None:
         """Let go of what was kept for a layer that nobody asks about any more."""
         self._unpacked.pop(json.dumps(task["blob"]), None)
-
-
-def facts_of(scanned: dict[str, Any]) -> list[Fact]:
-    """The packing facts of a scan, back from JSON."""
-    return [
-        Fact(f["kind"], f["value"], tuple(f["at"]) if f["at"] else None, f["name"], f["derived"])
-        for f in scanned["facts"]
-    ]

@@ -86,8 +86,11 @@ def _say(answers: Any, answer: dict[str, Any]) -> None:
 
 def run() -> None:
     """`main` for a process of its own."""
+    status = 0
     try:
         main()
     except (KeyboardInterrupt, BrokenPipeError):
         # the parent has gone or tells the user itself
-        os._exit(130)
+        status = 130
+    # all is said, and what it leaves in the spool is the parent's: nothing is to be tidied up first
+    os._exit(status)

@@ -11,11 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sxdiff.formats.trust.jks import Jks
-from sxdiff.formats.trust.pgp import SECRET_KEY, Pgp, packet
-from sxdiff.formats.trust.pkcs import Pkcs12
-from sxdiff.formats.trust.private_key import PrivateKey
-
 LONGEST_KEY = 64 << 10
 """Bytes that a private key takes at most, with all that is around it."""
 PRIVATE_KEY = "private key"
@@ -205,6 +200,12 @@ def secrets_in(data: bytes) -> list[Secret]:
 
 def secret_as_a_whole(head: bytes) -> str | None:
     """What a stream that starts with `head` is, where all of it is secret."""
+    # here, since most that ask for secrets have no stream
+    from sxdiff.formats.trust.jks import Jks  # noqa: PLC0415 - start-up time
+    from sxdiff.formats.trust.pgp import SECRET_KEY, Pgp, packet  # noqa: PLC0415 - start-up time
+    from sxdiff.formats.trust.pkcs import Pkcs12  # noqa: PLC0415 - start-up time
+    from sxdiff.formats.trust.private_key import PrivateKey  # noqa: PLC0415 - start-up time
+
     if PrivateKey().recognises(head):
         return PRIVATE_KEY
     if Jks().recognises(head) or Pkcs12().recognises(head):
