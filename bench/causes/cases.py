@@ -28,6 +28,7 @@ class Expected:
 
     `accepted` are other right answers: those that lead to the same fix. `paths` is empty where the
     cause is no file's, such as one in the config. `also` are names that are not wrong beside it.
+    `unproved` is why two artefacts cannot prove it: it is to be suspected at its place, at least.
     """
 
     labels: tuple[str, ...]
@@ -35,6 +36,7 @@ class Expected:
     paths: tuple[str, ...] = ()
     platform: str | None = None
     also: tuple[str, ...] = ()
+    unproved: str | None = None
 
     @property
     def right(self) -> frozenset[str]:

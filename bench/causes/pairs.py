@@ -46,7 +46,11 @@ def expected(recipe: Recipe, paths: tuple[str, ...]) -> tuple[Expected, ...]:
     accepted = tuple(recipe["accept"])
     first, *more = (tuple(label.split("|")) for label in recipe["labels"])
     also = tuple(recipe.get("also", ()))
-    return Expected(first, accepted, paths, also=also), *(Expected(one, (), paths) for one in more)
+    why = recipe.get("unproved")
+    return (
+        Expected(first, accepted, paths, also=also, unproved=why),
+        *(Expected(one, (), paths, unproved=why) for one in more),
+    )
 
 
 def pair(recipe: Recipe) -> Case:

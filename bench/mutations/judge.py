@@ -45,6 +45,7 @@ def faults(case: Case, report: Report, right: str | None) -> Iterator[str]:
 VALUES = frozenset(
     {
         "captures-build-path",
+        "compiled-unit-source-mtime",
         "cpio-mtime-inode",
         "filesystem-stat-capture",
         "font-head-modified",

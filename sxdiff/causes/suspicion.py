@@ -47,6 +47,12 @@ _STRICT_OR_COMMON = late(r"\A0(?:600|640|644|700|750|755)\Z")
 _FORMER = late(r"(?:^|/)etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-\Z")
 """Where shadow-utils keep what they changed (passwd(5), FILES)."""
 _PID = late(r"(?i)\bpid\b|\[\d+\]")
+_DATE = late(
+    r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[01]\d|2[0-3])(?:[0-5]\d){1,2}(?!\d)"
+)
+_SOURCE = late(r"(?:/[\w.+-]+){2,}\.[a-z]{1,3}")
+_SIGNED = late(r"\.(?:sig|sign|signature)\Z")
 _AT_HOST = late(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
 
@@ -113,6 +119,13 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         "strip both sides alike, and compare again",
     ),
     Suspicion(
+        "cryptographic-signature",
+        "Signatures that may be of the same content",
+        ("pgp.*", "pkcs7.*", "minisign.*signature", "rpm.*signature", "der.value"),
+        lambda site: site.kind.endswith("signature") or _is_signature(site),
+        "check each signature with its key, and compare what is signed",
+    ),
+    Suspicion(
         "random-hex-token",
         "Long random values",
         ("text", "file.content", "*.value", "elf.section.content", "elf.strings"),
@@ -169,13 +182,6 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         "useradd -u with fixed numbers, and compare again",
     ),
     Suspicion(
-        "cryptographic-signature",
-        "Signatures that may be of the same content",
-        ("pgp.signature", "pkcs7.signature", "minisign.*signature", "rpm.*signature"),
-        _always,
-        "check each signature with its key, and compare what is signed",
-    ),
-    Suspicion(
         "environment-variable-capture",
         "A variable of the environment, or a setting of that name",
         ("text", "ini.value"),
@@ -225,6 +231,27 @@ SUSPICIONS: tuple[Suspicion, ...] = (
         "unshare --uts with a fixed hostname for the build, and compare again",
     ),
     Suspicion(
+        "gcc-captures-build-path",
+        "Paths of sources among names",
+        ("llvm_bitcode.*",),
+        lambda site: _both(_SOURCE, site),
+        "-ffile-prefix-map=$PWD=. for both, and compare again",
+    ),
+    Suspicion(
+        "timestamp-in-text",
+        "Digits that may be a date",
+        ("text", "*.value"),
+        lambda site: _both(_DATE, site) and _without_digits(site.a) == _without_digits(site.b),
+        "build both with the same SOURCE_DATE_EPOCH, or under faketime, and compare again",
+    ),
+    Suspicion(
+        "uninitialized-memory",
+        "A few bytes without a pattern, as between the fields of a structure",
+        ("file.content", "elf.section.content", "*.data"),
+        lambda site: _is_padding(site.a, site.b),
+        "build twice in the same place: they differ again; valgrind or -fsanitize=memory finds it",
+    ),
+    Suspicion(
         "random-bytes-high-entropy",
         "Bytes without any pattern",
         ("file.content",),
@@ -257,6 +284,19 @@ SUSPICIONS: tuple[Suspicion, ...] = (
 
 def _both(pattern: Pattern[str], site: Site) -> bool:
     return bool(pattern.search(site.a) and pattern.search(site.b))
+
+
+def _is_signature(site: Site) -> bool:
+    """Whether a field is one of a signature's: of what signs, or one of its two numbers (RFC 3279,
+    2.2.3)."""
+    if site.kind == "der.value":
+        return site.where[-2:-1] == ("document",) and bool(_SIGNED.search(site.path))
+    return any(step == "signature" or "signers signer" in step for step in site.where)
+
+
+def _is_padding(a: str, b: str) -> bool:
+    """Whether bytes are as many as an alignment of eight may leave, and no text."""
+    return 3 <= len(a) == len(b) <= 7 and not a.isprintable() and not b.isprintable()
 
 
 def _same_user(site: Site) -> bool:
