@@ -331,6 +331,7 @@ class _Run:
 
     def _compare_platform(self, pair: PlatformPair, same: bool) -> None:
         a, b = pair.a, pair.b
+        touched: tuple[dict[int, list[tuple[int, int]]], ...] = ({}, {})
         for said, one in zip(self._said, (a, b), strict=True):
             if one is not None and one.config is not None:
                 self._builders |= builders_of(one.config.raw)
@@ -355,6 +356,7 @@ class _Run:
         else:
             comparison = PlatformComparison(self._context, pair.route, a, b)
             rung = comparison.same() if same else comparison.compare()
+            touched = comparison.touched
         self._rungs.append(rung)
         self._platforms.append(
             {
@@ -362,14 +364,16 @@ class _Run:
                 "image": pair.route[0] if len(pair.route) > 1 else None,
                 "equal_at": rung,
                 "only_in": "a" if b is None else "b" if a is None else None,
-                "a": a and self._side(a),
-                "b": b and (self._side(a if same and a else b)),
+                "a": a and self._side(a, touched[0]),
+                "b": b and self._side(a if same and a else b, touched[1]),
             }
         )
 
-    def _side(self, image: PlatformImage) -> dict[str, Any]:
+    def _side(
+        self, image: PlatformImage, touched: dict[int, list[tuple[int, int]]]
+    ) -> dict[str, Any]:
         layers = []
-        for layer in image.layers:
+        for number, layer in enumerate(image.layers):
             read = None if image.artifact else self._context.reading.get(layer)
             if read is not None and read.is_directory:
                 continue
@@ -379,6 +383,8 @@ class _Run:
                     "diff_id": read.diff_id if read else layer.diff_id,
                     "size": layer.size,
                     "created_by": layer.created_by and mask(layer.created_by),
+                    "unpacked": read and read.scanned["unpacked"],
+                    "touched": [list(span) for span in touched.get(number, ())],
                 }
             )
         return {

@@ -16,7 +16,6 @@ from sxdiff.causes.tokens import (
     time_field,
     times,
     two_times,
-    whole,
 )
 
 _ARCHIVES = "https://reproducible-builds.org/docs/archives/"
@@ -468,7 +467,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "zip.needed",
             "squashfs.options",
         ),
-        tokens=joined(_FLAGS, whole("packing")),
+        tokens=joined(_FLAGS, only(r"(?!undefined )[\s\S]+", "packing", empty=True)),
         judge=one_of(
             _two_packings, lambda a, b: not _IS_FLAGS.fullmatch(a) or _bits(_LEVEL_BITS)(a, b)
         ),

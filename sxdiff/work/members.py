@@ -70,6 +70,10 @@ _MOST_DIGESTS = 20_000
 """Files that differ up to which their digests are looked for in others."""
 
 
+_PARTS = 256
+"""Parts of a layer, in whole blocks, that are told apart where members that differ lie in it."""
+
+
 def _place(layer: int, ordinal: int) -> int:
     return layer << _ORDINAL_BITS | ordinal
 
@@ -96,6 +100,8 @@ class MemberComparison:
         self._tar_bytes = not any(read.is_directory for read, _ in a + b)
         self._contents: list[int] = []
         """Layer and number of both members of each pair whose contents differ, in one number."""
+        self._touched: tuple[dict[int, set[int]], dict[int, set[int]]] = ({}, {})
+        """Parts of each side's layers that hold a member that differs."""
         self._pending = False
         self._files = Files(
             context.pool, context.spool, self._found, self._trouble, context.limits, context.debug
@@ -128,6 +134,37 @@ class MemberComparison:
         self._one_sided(rests)
         self._look_into_contents()
 
+    def touched(self, side: int, layer: int) -> list[tuple[int, int]]:
+        """Where in a layer's tar stream the members lie that differ: offsets and sizes, in whole
+        parts of it."""
+        part = self._part(side, layer)
+        end = self._layer(side, layer).scanned["unpacked"]
+        spans: list[tuple[int, int]] = []
+        for number in sorted(self._touched[side].get(layer, ())):
+            at = number * part
+            size = min(part, end - at)
+            if spans and sum(spans[-1]) == at:
+                at = spans[-1][0]
+                size += spans.pop()[1]
+            spans.append((at, size))
+        return spans
+
+    def _layer(self, side: int, layer: int) -> ReadLayer:
+        return (self._a, self._b)[side][layer][0]
+
+    def _part(self, side: int, layer: int) -> int:
+        unpacked: int = self._layer(side, layer).scanned["unpacked"]
+        blocks = -(-unpacked // tar.BLOCK)
+        return max(1, -(-blocks // _PARTS)) * tar.BLOCK
+
+    def _touch(self, side: int, layer: int, row: Row) -> None:
+        if not self._tar_bytes:
+            return
+        part = self._part(side, layer)
+        last = min(row.data_at + row.size, self._layer(side, layer).scanned["unpacked"]) - 1
+        touched = self._touched[side].setdefault(layer, set())
+        touched.update(range(row.at // part, max(row.at, last) // part + 1))
+
     def _row(self, side: int, place: int) -> tuple[int, Row]:
         layer = place >> _ORDINAL_BITS
         return layer, (self._a, self._b)[side][layer][1].row(place & _ORDINAL_MASK)
@@ -135,6 +172,8 @@ class MemberComparison:
     def _renamed(self, a: tuple[int, Row], b: tuple[int, Row], alike: int) -> None:
         one, other = a[1], b[1]
         self._context.counts.differing += 1
+        self._touch(0, *a)
+        self._touch(1, *b)
         self._tell(one, [renamed(one, other, alike)], other)
         self._tell(one, self._headers(a, b, moved=True), other)
         if one.content != other.content:
@@ -152,7 +191,8 @@ class MemberComparison:
             for place in places:
                 if place in gone[side]:
                     continue
-                row = self._row(side, place)[1]
+                layer, row = self._row(side, place)
+                self._touch(side, layer, row)
                 if side == 0:
                     counts.only_in_a += 1
                 else:
@@ -237,6 +277,8 @@ class MemberComparison:
         if not told and not content:
             return  # a directory on disk against a tar: what differs is only the tar's spelling
         self._context.counts.differing += 1
+        self._touch(0, *one)
+        self._touch(1, *other)
         self._tell(a, told)
         if content:
             self._add_contents(one, other)

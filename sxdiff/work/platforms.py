@@ -87,6 +87,9 @@ class PlatformComparison:
         self._subjects = subjects
         self._recut = False
         """Whether both have the same members in other layers, and nothing else in them."""
+        self.touched: tuple[dict[int, list[tuple[int, int]]], dict[int, list[tuple[int, int]]]]
+        self.touched = ({}, {})
+        """By number of a layer: where in it the members lie that differ, of each side."""
 
     def compare(self) -> str:
         """Tell every difference; the rung at which the two are equal."""
@@ -430,6 +433,8 @@ class PlatformComparison:
                 (one and (0, one), other and (0, other))
                 for one, other in a_members.differing(b_members)
             )
+            for side, number in enumerate((i, j)):
+                self.touched[side][number] = comparison.touched(side, 0)
             on_disk = a.is_directory or b.is_directory  # a directory has no order
             if a.scanned["order"] != b.scanned["order"] and not on_disk:
                 self._member_order(i, a_members, b_members)
@@ -453,6 +458,9 @@ class PlatformComparison:
             lambda _: True,
         )
         comparison.run(self._root_rows(roots, a_members, b_members))
+        for side, layers in enumerate((a, b)):
+            for number in range(len(layers)):
+                self.touched[side][number] = comparison.touched(side, number)
 
     def _root_rows(
         self, roots: tuple[Root, Root], a: list[Members], b: list[Members]

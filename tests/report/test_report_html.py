@@ -210,3 +210,22 @@ def test_the_page_says_what_would_be(explained: Callable[..., Report], verified:
     told = _Page("".join(html.chunks(explained(verified=verified)))).text
     assert "Without what is explained: equal at manifest" in told
     assert ("not verified byte by byte" in told) != verified
+
+
+def _layers(report: Report, **of: object) -> None:
+    """Says so of the layers of both sides."""
+    for side in "ab":
+        report.header["platforms"][0][side]["layers"][0] |= of
+
+
+def test_where_in_a_layer_members_differ(full_report: Report) -> None:
+    """One strip where both sides are the same; none where an old report does not say."""
+    told = "where members that differ lie in the layer"
+    assert told not in "".join(html.chunks(full_report))
+    _layers(full_report, unpacked=10_000, touched=[[2_000, 1_000]])
+    page = "".join(html.chunks(full_report))
+    assert page.count(told) == 1
+    assert '<rect class="t" x="200" width="100" height="12">' in page
+    full_report.header["platforms"][0]["b"]["layers"][0]["touched"] = [[0, 1_000]]
+    page = "".join(html.chunks(full_report))
+    assert [page.count(f"{told} of {side}") for side in "ab"] == [1, 1]

@@ -82,6 +82,10 @@ def _end(deflate: Span) -> int:
     return deflate[0] + deflate[1] + 8
 
 
+_LEVELS = (0, 2, 4)
+"""What XFL may be: 2 is the slowest level, 4 the fastest (RFC 1952, 2.3.1)."""
+
+
 def _header(blob: Blob, at: int) -> Iterator[Fact]:
     """RFC 1952, 2.3: the fixed fields, then those that FLG announces, without any gap."""
     fixed = blob.part(at, 10).read()
@@ -91,7 +95,8 @@ def _header(blob: Blob, at: int) -> Iterator[Fact]:
     yield Fact("gzip.magic", fixed[:3].hex(), (at, 3))
     yield Fact("gzip.flags", flags, (at + 3, 1))
     yield Fact("gzip.mtime", int.from_bytes(fixed[4:8], "little"), (at + 4, 4))
-    yield Fact("gzip.xfl", fixed[8], (at + 8, 1))
+    level: int | str = fixed[8] if fixed[8] in _LEVELS else f"undefined {fixed[8]}"
+    yield Fact("gzip.xfl", level, (at + 8, 1))
     yield Fact("gzip.os", fixed[9], (at + 9, 1))
     place = at + 10
     if flags & FEXTRA:

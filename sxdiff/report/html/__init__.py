@@ -54,11 +54,11 @@ def chunks(report: Report, *, size: int = PAGE_SIZE) -> Iterator[str]:
     yield from _joined(
         page.get_template("tree.html.j2").generate(
             header=header,
-            lines=tree.lines(selection, _instructions(header)),
+            lines=tree.lines(selection, _layers(header)),
             total=total,
             unfolded_depth=99 if total < _OPEN_BELOW else 1,
             left_out=selection.left_out,
-            strip=chart.strip,
+            file_strip=chart.file_strip,
             causes=causes,
             color=chart.color,
         )
@@ -218,19 +218,17 @@ def _finding(
     }
 
 
-def _instructions(header: JsonObject) -> dict[Route, str]:
-    """What made a layer, by the route that leads to it."""
-    told: dict[Route, str] = {}
+def _layers(header: JsonObject) -> dict[Route, tree.Layer]:
+    """What is known of each layer, by the route that leads to it."""
+    told: dict[Route, tree.Layer] = {}
     for platform in header["platforms"]:
         image = [] if platform["image"] is None else [platform["image"]]
         sides = [(platform[side] or {}).get("layers", []) for side in "ab"]
         for number in range(max(map(len, sides))):
-            made = [
-                layers[number]["created_by"] if number < len(layers) else None for layers in sides
-            ]
-            both = [one for one in dict.fromkeys(made) if one]
-            if both:
-                told[*image, platform["platform"], f"layer {number + 1}"] = " / ".join(both)
+            both = [layers[number] if number < len(layers) else {} for layers in sides]
+            made = [one for one in dict.fromkeys(each.get("created_by") for each in both) if one]
+            route = (*image, platform["platform"], f"layer {number + 1}")
+            told[route] = tree.Layer(" / ".join(made), chart.layer_strips(both))
     return told
 
 

@@ -1,5 +1,6 @@
 """Numbers of the page's pictures: drawn by the template as SVG, without any style of their own."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sxdiff.report import words
@@ -73,20 +74,37 @@ def _pieces(parts: list[tuple[str, str, int, str]], total: int) -> list[Piece]:
     return pieces
 
 
-def strip(step: Step) -> JsonObject | None:
+def file_strip(step: Step) -> JsonObject | None:
     """Where in a file the differences lie, if that is known of several."""
     if not step.family or len(step.spans) < _LEAST_SPANS:
         return None
     end = max(at + size for at, size, _ in step.spans)
     if not end:
         return None
-    marks: dict[tuple[int, int, str], None] = {}
-    for at, size, state in step.spans:
-        x = min(at * _WIDTH // end, _WIDTH - _LEAST)
-        marks[x, max(_LEAST, min(size * _WIDTH // end, _WIDTH - x)), state] = None
+    marks = {(*_mark(at, size, end), state): None for at, size, state in step.spans}
     return {
         # what is unexplained lies on top
         "marks": sorted(marks, key=lambda mark: (mark[2] != "d", mark[2] != "e", mark[0])),
         "end": end,
         "places": len(step.spans),
     }
+
+
+def layer_strips(sides: Sequence[JsonObject]) -> list[JsonObject]:
+    """Where in a layer the members lie that differ: of both sides, or once where it is the same.
+    Reports of before do not say."""
+    drawn: list[JsonObject] = []
+    for side, layer in zip("ab", sides, strict=True):
+        end, touched = layer.get("unpacked"), layer.get("touched")
+        if end and touched:
+            marks = [(*_mark(at, size, end), "t") for at, size in touched]
+            drawn.append({"side": side, "marks": marks, "end": end})
+    if len(drawn) == len(sides) and all(drawn[0][key] == drawn[1][key] for key in ("marks", "end")):
+        return [drawn[0] | {"side": None}]
+    return drawn
+
+
+def _mark(at: int, size: int, end: int) -> tuple[int, int]:
+    """Where a piece of a strip begins and how wide it is."""
+    x = min(at * _WIDTH // end, _WIDTH - _LEAST)
+    return x, max(_LEAST, min(size * _WIDTH // end, _WIDTH - x))

@@ -133,9 +133,14 @@ def marked(a: str, b: str) -> tuple[Pieces, Pieces]:
 def markup(pieces: Pieces) -> Markup:
     """The text with what differs marked. This alone makes markup of what an image holds."""
     return Markup("").join(
-        Markup("<mark>%s</mark>") % escape(text) if differs else quoted(escape(text))
+        Markup("<mark>%s</mark>") % _in_lines(text) if differs else quoted(_in_lines(text))
         for differs, text in pieces
     )
+
+
+def _in_lines(text: str) -> str:
+    """The escaped text, with a line for each of its lines: a line feed is told, and breaks."""
+    return escape(text).replace("\\u{a}", "\\u{a}\n")
 
 
 def _append(pieces: Pieces, differs: bool, text: str) -> None:

@@ -133,6 +133,15 @@ class Step:
     """Where in the file the differences lie: offset, size, state."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a platform says of a layer: the instruction that made it, and where in the layer the
+    members lie that differ, as `chart.layer_strips`."""
+
+    made_by: str
+    strips: list[JsonObject]
+
+
 @dataclass(slots=True)
 class Line:
     """One line of the tree, flat so that no depth of it can exhaust a stack.
@@ -145,8 +154,8 @@ class Line:
     label: str = ""
     depth: int = 0
     closes: bool = False
-    made_by: str = ""
-    """The instruction that made the layer."""
+    layer: "Layer | None" = None
+    """What is known of the layer that the line opens."""
     leaf: JsonObject | None = None
     begins: bool = False
     """Whether the leaf begins a list of leaves."""
@@ -154,9 +163,8 @@ class Line:
     """Whether a list of leaves ends before this line."""
 
 
-def lines(selection: Selection, instructions: dict[Route, str]) -> Iterator[Line]:
-    """The tree of the selected differences, line by line. `instructions` tells what made the layer
-    at a route."""
+def lines(selection: Selection, layers: dict[Route, Layer]) -> Iterator[Line]:
+    """The tree of the selected differences, line by line, with the layers at their routes."""
     steps = iter(_steps(selection))
     shown: list[str] = []
     # for each open step: it, and whether a line opened it
@@ -178,7 +186,8 @@ def lines(selection: Selection, instructions: dict[Route, str]) -> Iterator[Line
             step = next(steps)
             alone = step.steps == 1 and not step.leaves
             single = step.leaves == 1 and not step.steps and bool(stack)
-            if alone or single:
+            layer = layers.get(tuple(where[:number])) if number <= 3 else None
+            if (alone or single) and layer is None:
                 stack.append((step, False))
                 label.append(name)
                 continue
@@ -186,7 +195,7 @@ def lines(selection: Selection, instructions: dict[Route, str]) -> Iterator[Line
                 opens=step,
                 label=words.STEP.join([*label, name]),
                 depth=depth,
-                made_by=instructions.get(tuple(where[:number]), "") if number <= 3 else "",
+                layer=layer,
                 ends=in_list,
             )
             in_list = False
