@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from bench.causes.adversarial import CHANGES, injected
@@ -24,7 +23,7 @@ from sxdiff.report.gate import Acceptance, Gate, capped, glob_matches
 from sxdiff.run import Options, compare
 from tests.golden import REPORTS
 from tests.local import LocalPool
-from tests.test_golden import SCHEMA
+from tests.test_golden import VALID
 
 Json = dict[str, Any]
 Gated = Callable[..., Json]
@@ -50,7 +49,7 @@ def gated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gated:
             lines = [*text.chunks(report)]
             assert len(lines) <= text.SCREEN_LINES
             assert all(len(line) <= 81 for line in lines)
-        jsonschema.validate(found, SCHEMA)
+        VALID.validate(found)
         (tmp_path / "report.txt").write_text("".join(lines))
         (tmp_path / "report.json").write_text(json.dumps(found))
         return found
@@ -307,14 +306,14 @@ def test_a_baseline_that_is_no_report_is_no_verdict(
         gated(_dated(0), _dated(1), baseline=str(tmp_path / "old.json"))
 
 
-# laws over all fixtures
+# laws over a third of the fixtures each
 
 
 def _known(case: Case) -> str:
     return str(REPORTS / case.name / "report.json")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES[1::3], ids=lambda case: case.name)
 def test_what_was_there_before_is_known(gated: Gated, case: Case) -> None:
     """A comparison that is its own baseline meets, but for what can't be accepted."""
     a, b = case.build()

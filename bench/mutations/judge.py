@@ -55,6 +55,7 @@ VALUES = frozenset(
         "gzip-header-name",
         "ldconfig-aux-cache",
         "line-ordering",
+        "login-records",
         "oci-provenance-attestation",
         "pdf-dates-and-id",
         "pyc-co-filename-path",

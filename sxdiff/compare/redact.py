@@ -206,12 +206,13 @@ def _masked_difference(one: Difference) -> Difference:
 
 
 _MAY_BE = re.compile(r"[A-Za-z0-9+/=_.$:@-]{10}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?", re.ASCII)
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2}){10,}")
 
 
 def mask(text: str) -> str:
     """The text with each secret in it as what it is and a digest of it."""
-    if not _MAY_BE.search(text):
+    if not _MAY_BE.search(text) or _TIME.fullmatch(text):
         return text
     if _HEXADECIMAL.fullmatch(text) and (inside := secrets_in(bytes.fromhex(text))):
         return f"[{inside[0].what}, sha256:{sha256(bytes.fromhex(text)).hexdigest()[:16]}...]"

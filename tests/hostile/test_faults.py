@@ -280,7 +280,7 @@ def test_a_disk_that_fails_at_any_write(place: Place, fault: Any, where: str, nu
     count = fault(below, "write", 0)
     assert count > 40
     codes = set()
-    for nth in _some(count, 9):
+    for nth in _some(count, 5):
         code, said = fault(below, "write", nth, number)
         codes.add(code)
         # at the end of the sweep a worker may count less than before, and nothing fails
@@ -295,12 +295,12 @@ def test_a_disk_that_fails_at_any_write(place: Place, fault: Any, where: str, nu
 def test_a_disk_that_cannot_be_read_at_any_point(place: Place, fault: Any) -> None:
     count = fault(place.inputs, "read", 0)
     assert count > 40
-    for nth in _some(count, 12):
+    for nth in _some(count, 6):
         code, said = fault(place.inputs, "read", nth, errno.EIO)
         assert code == 2 or (code == 1 and nth > count * 3 // 4), (nth, said)
         assert code == 1 or "Input/output error" in said
     spooled = fault(place.spool, "read", 0)
-    for nth in _some(spooled, 8):
+    for nth in _some(spooled, 5):
         code, said = fault(place.spool, "read", nth, errno.EIO)
         assert code in (1, 2), (nth, said)
 
@@ -322,7 +322,7 @@ def test_an_input_that_changes_while_it_is_read(
 ) -> None:
     """Whatever was told of it would be true of no file: never a verdict, always its name."""
     count = fault(place.inputs, "read", 0)
-    for nth in _some(count, 6):
+    for nth in _some(count, 4):
         for side in SIDES:
             shutil.copyfile(pair / f"{side}.tar", place.inputs / f"{side}.tar")
         target = place.inputs / "a.tar"

@@ -75,22 +75,25 @@ def _poison(monkeypatch: pytest.MonkeyPatch, program: str = _POISON) -> None:
     monkeypatch.setattr(pool_module, "_START", f"POISON = {program!r}\n{start}")
 
 
-@pytest.mark.parametrize(
-    ("poison", "message"),
-    [
-        ("kill", "looking into it: the worker was killed by SIGKILL"),
-        ("crash", "looking into it: the worker was killed by SIGSEGV"),
-        ("leave", "looking into it: the worker ended with 0"),
-        ("memory", "looking into it: out of memory"),
-        ("allocate", "looking into it: out of memory"),
-        ("deep", "looking into it: nested too deeply"),
-        ("loop", "looking into it: took too long"),
-        ("hang", "looking into it: took too long"),
-        ("bug", "looking into it met an error of sxdiff's own (run with --debug)"),
-    ],
+_POISONS = (
+    ("kill", "looking into it: the worker was killed by SIGKILL"),
+    ("crash", "looking into it: the worker was killed by SIGSEGV"),
+    ("leave", "looking into it: the worker ended with 0"),
+    ("memory", "looking into it: out of memory"),
+    ("allocate", "looking into it: out of memory"),
+    ("deep", "looking into it: nested too deeply"),
+    ("loop", "looking into it: took too long"),
+    ("hang", "looking into it: took too long"),
+    ("bug", "looking into it met an error of sxdiff's own (run with --debug)"),
 )
+_WAYS = ((True, 1, True), (False, 2, True), (True, 2, False))
+
+
 @pytest.mark.parametrize(
-    ("packed", "jobs", "always"), [(True, 1, True), (False, 2, True), (True, 2, False)]
+    ("poison", "message", "packed", "jobs", "always"),
+    [(*one, *_WAYS[number % 3]) for number, one in enumerate(_POISONS)]
+    # of one in all ways
+    + [(*_POISONS[0], *way) for way in _WAYS[1:]],
 )
 def test_one_bad_file_takes_no_other_with_it(
     tmp_path: Path,

@@ -20,6 +20,7 @@ from sxdiff.work.spool import Spool
 _MAIN = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest may have been started without
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as nohup does
 from sxdiff.cli import main
 main()
 """

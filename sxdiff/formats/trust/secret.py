@@ -10,6 +10,8 @@ GitHub, GitLab, AWS, Slack, Stripe, npm, PyPI, Docker, Google and age document.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from re import Pattern
 
 LONGEST_KEY = 64 << 10
 """Bytes that a private key takes at most, with all that is around it."""
@@ -188,8 +190,22 @@ _WORDS: tuple[tuple[tuple[bytes, ...], bytes, str], ...] = (
 )
 
 
+_SHORT = 512
+_MARKS = (b" KEY", b"BEGIN AGE", b"\x02\x01")
+"""What blocks and keys in DER have at least."""
+
+
+@cache
+def _any() -> Pattern[bytes]:
+    """Something of what a secret must have."""
+    needles = {needle for needles, _, _ in _WORDS for needle in needles} | {*_MARKS}
+    return re.compile(b"|".join(map(re.escape, sorted(needles))))
+
+
 def secrets_in(data: bytes) -> list[Secret]:
     """All secrets in `data`, in order of their kinds; their spans may overlap."""
+    if len(data) <= _SHORT and not _any().search(data):
+        return []
     found = [*_blocks(data), *_in_der(data)]
     for needles, pattern, what in _WORDS:
         if any(needle in data for needle in needles):
