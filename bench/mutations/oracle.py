@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import os
+import posixpath
 import re
 import stat
 import tarfile
@@ -180,7 +181,9 @@ class Reading:
             config = self._files.get(_text(entry, "Config"))
             if not isinstance(names, list) or config is None:
                 raise Unreadable("no list of layers, or no config")
-            self._image(config, [self._files.get(name) for name in map(str, names)])
+            # engines clean the path first: a//b is a/b
+            paths = [posixpath.normpath(str(name)) for name in names]
+            self._image(config, [self._files.get(path) for path in paths])
 
 
 def raw(path: str) -> bytes | dict[str, tuple[Any, ...]]:
@@ -381,6 +384,8 @@ def _walk(top: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
 _NUMBERS = ((100, 8), (108, 8), (116, 8), (124, 12), (136, 12), (329, 8), (337, 8))
 """Mode, owner, group, size, time, and the numbers of devices."""
 _SIZE, _DEVICE = 124, 329
+_WHOLE_SIZE = (483, 12)
+"""That of a sparse file of old GNU tar."""
 
 
 class _Info(tarfile.TarInfo):
@@ -395,7 +400,8 @@ class _Info(tarfile.TarInfo):
         odd = []
         changed = bytearray(buf)
         if len(buf) == 512 and _right_sum(buf):
-            for at, size in _NUMBERS:
+            sparse = buf[156:157] == b"S" and buf[257:265] == b"ustar  \0"
+            for at, size in (*_NUMBERS, _WHOLE_SIZE) if sparse else _NUMBERS:
                 field = bytes(buf[at : at + size])
                 text = field.strip(b" \0").partition(b"\0")[0].rstrip(b" ")
                 if field[0] in (0x80, 0xFF):
@@ -406,7 +412,7 @@ class _Info(tarfile.TarInfo):
                     raise tarfile.InvalidHeaderError("no size")  # type: ignore[attr-defined]
                 else:
                     changed[at : at + size] = bytes(size)
-                    if at < _DEVICE or buf[156:157] in b"34":
+                    if at < _DEVICE or at == _WHOLE_SIZE[0] or buf[156:157] in b"34":
                         odd.append(field)
             if changed[99:100] == b"/" and changed[156:157] == b"\0":
                 changed[156:157] = tarfile.REGTYPE  # a long name that is cut here is no directory's
@@ -435,7 +441,7 @@ def infos(data: bytes) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         for info in archive:
             yield archive, info
     except (tarfile.TarError, ValueError, OverflowError, EOFError, IndexError, KeyError):
-        if not _only_globals(data[archive.offset if archive else 0 :]):
+        if not _only_headers(data[archive.offset if archive else 0 :]):
             raise Unreadable("no tar archive") from None
         return
     # tarfile takes a damaged header for the end
@@ -443,9 +449,10 @@ def infos(data: bytes) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         raise Unreadable("a damaged tar header")
 
 
-def _only_globals(data: bytes) -> bool:
-    """Is there nothing left but global headers? They are of no member."""
-    while data[156:157] == b"g" and data[257:262] == b"ustar":
+def _only_headers(data: bytes) -> bool:
+    """Is there nothing left but global headers, which are of no member, and long names of a member
+    that does not come?"""
+    while data[156:157] in (b"g", b"L", b"K") and data[257:262] == b"ustar":
         size = tarfile.TarInfo.frombuf(data[:512], "utf-8", "surrogateescape").size
         data = data[512 + size + -size % 512 :]
     return bool(data) and not data[:512].strip(b"\0")
