@@ -19,6 +19,7 @@ CHECKED = (
     ("ext", "ext.superblock.checksum"),
     ("font", "font.checksum"),
     ("font", "font.head.checkSumAdjustment"),
+    ("font-woff", "font.checksum"),
     ("git_index", "git_index.checksum"),
     ("git_pack", "git_pack.checksum"),
     ("git_pack_index", "git_pack_index.checksum"),

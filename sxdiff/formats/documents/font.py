@@ -177,7 +177,7 @@ def _sfnt(blob: Blob, start: int, prefix: str, told: set[Span]) -> Iterator[Fact
         name = names(f"{prefix}{tag.strip()}")
         checksum, offset, size = (table.number(at + more) for more in (4, 8, 12))
         yield Fact("font.tag", tag, (place, 4), name)
-        right = _checksum(blob, tag, (offset, size)) == checksum
+        right = _checksum(_bytes(blob, (offset, size)), tag) == checksum
         yield Fact("font.checksum", f"{checksum:08x}", (place + 4, 4), name, derived=right)
         yield Fact("font.offset", offset, (place + 8, 4), name, derived=True)
         yield Fact("font.size", size, (place + 12, 4), name, derived=True)
@@ -189,22 +189,29 @@ def _sfnt(blob: Blob, start: int, prefix: str, told: set[Span]) -> Iterator[Fact
 
 def _sum(blob: Blob) -> int:
     """The sum of a content's big-endian words; that of a long one is taken to be right."""
-    if blob.size > MOST_SUMMED:
-        return WHOLE_SUM
-    words = array("I", blob.read() + bytes(-blob.size % 4))
+    return WHOLE_SUM if blob.size > MOST_SUMMED else _sum_of(blob.read())
+
+
+def _sum_of(data: bytes) -> int:
+    words = array("I", data + bytes(-len(data) % 4))
     if sys.byteorder == "little":
         words.byteswap()
     return sum(words) & 0xFFFFFFFF
 
 
-def _checksum(blob: Blob, tag: str, span: Span) -> int | None:
-    """A table's checksum; that of "head" is without its checkSumAdjustment."""
+def _bytes(blob: Blob, span: Span) -> bytes | None:
+    """A table, where it is there and not too long to be summed."""
     start, size = span
-    if start + size > blob.size or size > MOST_SUMMED:
+    return None if start + size > blob.size or size > MOST_SUMMED else blob.read(start, size)
+
+
+def _checksum(table: bytes | None, tag: str) -> int | None:
+    """A table's checksum; that of "head" is without its checkSumAdjustment."""
+    if table is None:
         return None
-    total = _sum(blob.part(start, size))
-    if tag == "head" and size >= HEAD.size:
-        total -= int.from_bytes(blob.read(start + 8, 4), "big")
+    total = _sum_of(table)
+    if tag == "head" and len(table) >= HEAD.size:
+        total -= int.from_bytes(table[8:12], "big")
     return total & 0xFFFFFFFF
 
 
@@ -280,9 +287,10 @@ def _woff(blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
         place = WOFF_HEADER.size + at
         yield Fact("font.tag", tag, (place, 4), name)
         yield packed("font.place", blob, (place + 4, 12), f"{name} place")
-        checksum = f"{table.number(at + 16):08x}"
-        yield Fact("font.checksum", checksum, (place + 16, 4), name, derived=True)
+        checksum = table.number(at + 16)
         span = (offset, size)
+        right = _checksum(_original(blob, span, unpacked, limits), tag) == checksum
+        yield Fact("font.checksum", f"{checksum:08x}", (place + 16, 4), name, derived=right)
         if not size:
             continue
         if size >= unpacked:
@@ -300,6 +308,23 @@ def _woff(blob: Blob, limits: Limits) -> Iterator[Fact | Member]:
     if size:
         yield Member("metadata", partial(_unpacked, blob, (meta, size), limits))
         yield packed("font.packed", blob, (meta, size), "metadata")
+
+
+def _original(blob: Blob, span: Span, size: int, limits: Limits) -> bytes | None:
+    """A table of a WOFF file as it was packed, where it is sound and not too long to be summed."""
+    if span[1] >= size:
+        return _bytes(blob, span)
+    if size > MOST_SUMMED:
+        return None
+    data = bytearray()
+    try:
+        for chunk in _unpacked(blob, span, limits):
+            data += chunk
+            if len(data) > size:
+                return None
+    except (FormatError, LimitError):
+        return None
+    return bytes(data)
 
 
 def _unpacked(blob: Blob, span: Span, limits: Limits) -> Iterator[bytes]:
