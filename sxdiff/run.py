@@ -18,8 +18,8 @@ from sxdiff.image.inputs import state_of
 from sxdiff.image.oci import open_input, pair_images, select
 from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
 from sxdiff.report.build import Report, ReportBuilder
+from sxdiff.report.findings import Diagnosis
 from sxdiff.report.gate import Acceptance, Gate
-from sxdiff.work.diagnosis import Diagnosis, builders_of, explained, said_by
 from sxdiff.work.directories import directories_equal
 from sxdiff.work.indexes import compare_indexes, identity
 from sxdiff.work.layers import Reading, directory_layer, promised_equal, root_layer
@@ -99,7 +99,7 @@ def compare(a: str, b: str, options: Options, progress: Progress | None) -> Iter
             limits=changed(limits),
             inputs=(a, b),
         ) as pool,
-        ReportBuilder(spool.directory, explained, limits.report_bytes) as builder,
+        ReportBuilder(spool.directory, _explained, limits.report_bytes) as builder,
     ):
         gate, known = _gate(options, spool)
         reading = Reading(pool, spool)
@@ -145,6 +145,14 @@ def _within(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def _explained(found: Difference, route: Route, format_name: str, path: str | None) -> Difference:
+    """As `work.diagnosis.explained`, which all causes come with: where nothing differs they are
+    not loaded."""
+    from sxdiff.work.diagnosis import explained  # noqa: PLC0415 - start-up time
+
+    return explained(found, route, format_name, path)
+
+
 class _Run:
     """One comparison: what its steps share."""
 
@@ -166,8 +174,8 @@ class _Run:
         self._builder = context.builder
         self._rungs: list[str] = []
         self._platforms: list[dict[str, Any]] = []
-        self._builders: set[str] = set()
-        self._said: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        self._configs: tuple[list[bytes], list[bytes]] = ([], [])
+        """The configs of all images, by side."""
 
     def report(self) -> Report:
         """Do everything; the finished report."""
@@ -332,10 +340,9 @@ class _Run:
     def _compare_platform(self, pair: PlatformPair, same: bool) -> None:
         a, b = pair.a, pair.b
         touched: tuple[dict[int, list[tuple[int, int]]], ...] = ({}, {})
-        for said, one in zip(self._said, (a, b), strict=True):
+        for configs, one in zip(self._configs, (a, b), strict=True):
             if one is not None and one.config is not None:
-                self._builders |= builders_of(one.config.raw)
-                said.update(said_by(one.config.raw))
+                configs.append(one.config.raw)
         if a is None or b is None:
             side = "a" if b is None else "b"
             one = a or b
@@ -448,9 +455,21 @@ class _Run:
             met=equal_at != "nothing" and RUNGS.index(equal_at) <= RUNGS.index(require),
             platforms=self._platforms,
             files=asdict(counts),
-            diagnosis=Diagnosis(self._context.known, "\n".join(sorted(self._builders)), self._said),
+            diagnosis=self._diagnosis() if self._builder.count else None,
             gate=self._gate,
         )
+
+    def _diagnosis(self) -> Diagnosis:
+        """What all claims are judged with, and what the configs of both sides say."""
+        from sxdiff.work import diagnosis  # noqa: PLC0415 - start-up time
+
+        builders: set[str] = set()
+        said: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        for side, configs in zip(said, self._configs, strict=True):
+            for config in configs:
+                builders |= diagnosis.builders_of(config)
+                side.update(diagnosis.said_by(config))
+        return diagnosis.Diagnosis(self._context.known, "\n".join(sorted(builders)), said)
 
     def _told_options(self, require: str) -> dict[str, Any]:
         """All that can change the result; what is rarely used, only where it is."""
