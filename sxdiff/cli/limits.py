@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from textwrap import fill
@@ -11,21 +10,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from sxdiff.cli.options import Option
+from sxdiff.cli.sizes import parsed, written
 from sxdiff.model import Limits
 
 _HELP: Final = "help"
-_UNITS: Final = {
-    "": 1,
-    "k": 10**3,
-    "M": 10**6,
-    "G": 10**9,
-    "T": 10**12,
-    "Ki": 1 << 10,
-    "Mi": 1 << 20,
-    "Gi": 1 << 30,
-    "Ti": 1 << 40,
-}
-_VALUE: Final = re.compile(r"([0-9]{1,18})(?:([kMGT]|[KMGT]i)?B?)")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -38,14 +26,14 @@ def limit_option(function: _Function) -> _Function:
         group="Work",
         multiple=True,
         metavar="NAME=N",
-        callback=_parsed,
+        callback=_limits,
         is_eager=True,
         help="Change a bound (such as 2GiB); --limit help lists all.",
     )
     return option(function)
 
 
-def _parsed(
+def _limits(
     context: click.Context, _: click.Parameter, given: Iterable[str]
 ) -> dict[str, int] | None:
     found = {}
@@ -56,10 +44,10 @@ def _parsed(
         name, _equals, text = one.partition("=")
         if name not in usual():
             raise click.BadParameter(f"there is no limit {name!r}; --limit help lists all.")
-        value = _VALUE.fullmatch(text)
-        if value is None or (value[0] != value[1] and not name.endswith("_bytes")):
+        value = parsed(text)
+        if value is None or not (text.isdecimal() or name.endswith("_bytes")):
             raise click.BadParameter(f"{text!r} is no value for {name}, such as {usual()[name]}.")
-        found[name] = int(value[1]) * _UNITS[value[2] or ""]
+        found[name] = value
         if not found[name]:
             raise click.BadParameter(f"{name} must be above 0.")
     return found
@@ -84,11 +72,7 @@ def meanings() -> dict[str, str]:
 
 def size(name: str, value: int) -> str:
     """A limit's value as a reader takes it in, and as the option takes it: `8MiB`."""
-    if name.endswith("_bytes"):
-        for unit in ("Ti", "Gi", "Mi", "Ki"):
-            if value % _UNITS[unit] == 0:
-                return f"{value // _UNITS[unit]}{unit}B"
-    return str(value)
+    return written(value) if name.endswith("_bytes") else str(value)
 
 
 def listing() -> str:

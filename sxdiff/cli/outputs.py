@@ -1,7 +1,6 @@
 """Where a report goes: an option for each form, checked before the work and written after it."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import click
 
 from sxdiff.cli import drop_stdout
 from sxdiff.cli.options import FILE, Option
+from sxdiff.cli.sizes import parsed
 from sxdiff.report import write
 from sxdiff.report.forms import FORMS, PAGE_SIZE, Form, Manner
 
@@ -117,11 +117,10 @@ class Outputs:
 
 
 def _bytes(_: click.Context, __: click.Parameter, value: str) -> int:
-    """The number of bytes that a size says: `500kB`, `15MB`, `15M`, or bytes without a unit."""
-    found = re.fullmatch(r"(\d{1,9})\s*(?:([kKmM])[bB]?|[bB])?", value)
-    if found is None:
+    size = parsed(value)
+    if size is None:
         raise click.BadParameter(f"{value!r} is no size, such as 15MB.")
-    return int(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[(found[2] or "").lower()]
+    return size
 
 
 def _check(targets: list[str], inputs: Iterable[str]) -> None:

@@ -307,7 +307,7 @@ def test_the_option(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words", ["x=1", "members", "members=", "members=-1", "members=0", "members=x", "members=1.5",
-              "members=2MB", "spool_bytes=1XB", "spool_bytes=1 MB", "spool_bytes=" + "9" * 19],
+              "members=2MB", "spool_bytes=1XB", "spool_bytes=1 XB", "spool_bytes=" + "9" * 19],
 )  # fmt: skip
 def test_the_option_wrong(tmp_path: Path, words: str) -> None:
     done = _sxdiff("--limit", words, "a.tar", "b.tar", cwd=tmp_path)
