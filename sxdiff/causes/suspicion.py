@@ -52,6 +52,7 @@ _DATE = late(
     r"(?:[01]\d|2[0-3])(?:[0-5]\d){1,2}(?!\d)"
 )
 _SOURCE = late(r"(?:/[\w.+-]+){2,}\.[a-z]{1,3}")
+_LETTERS = late(r"[A-Za-z]{4}")
 _SIGNED = late(r"\.(?:sig|sign|signature)\Z")
 _AT_HOST = late(r"(?<![\w.+-])([a-z_][\w.-]*)@[A-Za-z0-9][\w-]*(?![\w.-])")
 
@@ -296,7 +297,9 @@ def _is_signature(site: Site) -> bool:
 
 def _is_padding(a: str, b: str) -> bool:
     """Whether bytes are as many as an alignment of eight may leave, and no text."""
-    return 3 <= len(a) == len(b) <= 7 and not a.isprintable() and not b.isprintable()
+    return 3 <= len(a) == len(b) <= 7 and not any(
+        text.isprintable() or _LETTERS.search(text) for text in (a, b)
+    )
 
 
 def _same_user(site: Site) -> bool:
