@@ -182,7 +182,14 @@ def _query(blob: Blob, query: str) -> Iterator[tuple[list[str], tuple[object, ..
             if number >= MOST_ROWS:
                 raise LimitError(f"more than {MOST_ROWS} rows")
             yield columns, row
-    except (sqlite3.Error, sqlite3.Warning, UnicodeError, OverflowError, ValueError) as error:
+    except (
+        sqlite3.Error,
+        sqlite3.Warning,
+        UnicodeError,
+        OverflowError,
+        ValueError,
+        MemoryError,  # what SQLite says of a damaged schema, too
+    ) as error:
         raise FormatError(f"SQLite says: {error}") from error
     finally:
         connection.close()
