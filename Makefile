@@ -28,7 +28,8 @@ faults: setup
 
 # Each byte of each artefact flipped, and seen: law 2 to the last byte; some half an hour.
 flips: setup
-	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q tests/formats/test_artefacts.py -k flipped
+	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q -n auto -k "flipped or damaged or byte" \
+		tests/formats tests/compare
 	SXDIFF_CAUSE_FLIPS=60 .venv/bin/python -m pytest -q tests/causes/test_causes_flips.py
 
 # Every reader of bytes, FUZZ_SECONDS each, with Atheris; what breaks a law is in .fuzz/broken.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sxdiff.model import Limits, Node, Problem
+from tests.flips import places
 from tests.look import Look, differences, looking
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
@@ -33,7 +34,7 @@ def problems(node: Node | None) -> list[Problem]:
 def test_every_flipped_byte_is_told(compare: Look, name: str) -> None:
     """Law 2: no byte changes unseen, and what changes alone is no consequence."""
     data = (ARTEFACTS / name).read_bytes()
-    for at in range(len(data)):
+    for at in places(len(data), 3):
         flipped = bytearray(data)
         flipped[at] ^= 1
         found = list(differences(compare(data, bytes(flipped))))

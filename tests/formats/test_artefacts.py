@@ -1,6 +1,5 @@
 """The laws that every format keeps, on the artefacts of real tools in fixtures/artefacts."""
 
-import os
 import random
 import sys
 from collections.abc import Iterator
@@ -11,10 +10,10 @@ import pytest
 from fixtures.recipes.formats import folders, format_of, sides
 from sxdiff.formats.catalogue import FORMATS, TEXTS
 from sxdiff.model import Difference, Node
+from tests.flips import ALL
 from tests.look import Look, differences, looking
 
 FOLDERS = folders()
-ALL = os.environ.get("SXDIFF_FLIPS") == "all"
 FLIPS = sys.maxsize if ALL else 20
 """Bytes flipped of each artefact; `make flips` flips every one."""
 
