@@ -1,6 +1,7 @@
 """What archives, packages and file systems keep of the build: on pairs that real tools made, and
 on the same pairs with one change more."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -433,3 +434,11 @@ def test_tables_of_file_systems_hide_nothing(look: Verdict, pair: str, at: int) 
     a, b = artefact(pair)
     assert explained(look((a, b)))
     assert not explained(look((a, with_byte(b, at, b[at] ^ 0x10))))
+
+
+def test_a_level_of_gzip_is_one_that_gzip_has(look: Verdict) -> None:
+    """RFC 1952, 2.3.1: XFL is 2 or 4, or says nothing."""
+    a = gzip.compress(b"content", 9, mtime=0)
+    assert a[8] == 2
+    assert explained(look((a, with_byte(a, 8, 4))))
+    assert not explained(look((a, with_byte(a, 8, 10))))
