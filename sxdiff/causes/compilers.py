@@ -706,9 +706,9 @@ _IDENTITIES: Final = (
         " there, and no longer in this file.",
         fixes=(
             Fix(
-                "compare the unstripped programs, or the packages of debug symbols (-dbgsym,"
-                " -debuginfo): their cause is this one's. The build path is the usual one:"
-                " -ffile-prefix-map=$PWD=."
+                "mostly the build path: -ffile-prefix-map=$PWD=.; to be sure, compare the"
+                " unstripped programs or their debug files (-dbgsym, -debuginfo), which have"
+                " the same cause"
             ),
         ),
         references=(_PATHS, "https://fedoraproject.org/wiki/Releases/FeatureBuildId"),

@@ -481,7 +481,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         fixes=(
             Fix(
                 "umask 022 in the build and where the sources are checked out; tar"
-                " --mode=go=rX,u+rw,a-s; COPY --chmod"
+                " --mode=go=rX,u+rw,a-s; COPY --chmod=u=rwX,go=rX (Dockerfile 1.14 and later)"
             ),
         ),
         references=("https://reproducible-builds.org/docs/env-variations/",),

@@ -308,7 +308,8 @@ _HISTORY: Final = Cause(
     tokens=_instruction,
     judge=any_or_none,
     where=_at("config", r"/history/\d+/created_by"),
-    why="The classic builder and BuildKit word the same instruction differently.",
+    why="Builders word the same instruction differently (the classic one and BuildKit), and some"
+    " write a digest of what they copied into it.",
     fixes=(Fix("build with the same builder; buildah --omit-history leaves the history out"),),
     references=(f"{_SPEC}config.md",),
     example=NearMiss(

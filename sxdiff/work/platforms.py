@@ -26,6 +26,7 @@ from sxdiff.work.layers import ReadLayer, promised_equal
 from sxdiff.work.members import Context, MemberComparison
 from sxdiff.work.packing import compression_said, end_difference, packed_differences, same_family
 
+_COPIED = re.compile(r"\b(?:dir|file|multi):[0-9a-f]{64}\b")
 _STEP = re.compile(r"/history/\d+")
 _OF_STEP = {"created", "created_by", "author", "comment"}
 ROOT = "root file system"
@@ -64,6 +65,17 @@ def contents_promised_equal(a: PlatformImage, b: PlatformImage) -> bool:
     return len(a.layers) == len(b.layers) and all(
         _same_content(left, right) for left, right in zip(a.layers, b.layers, strict=True)
     )
+
+
+def _steps_of_layers(image: PlatformImage) -> list[int]:
+    """Numbers of the steps in the history that made a layer, in order (OCI image-spec, config)."""
+    history = image.config.value.get("history") if image.config else None
+    steps = history if isinstance(history, list) else []
+    return [
+        number
+        for number, one in enumerate(steps)
+        if isinstance(one, dict) and not one.get("empty_layer")
+    ]
 
 
 class PlatformComparison:
@@ -212,12 +224,32 @@ class PlatformComparison:
                         manifest[f"/layers/{index}/mediaType"] = routes
         # a config that differs in diff_ids only follows from the layers in its turn
         layers = tuple(route for routes in config.values() for route in routes)
+        config |= self._copied(pairs or [])
         manifest["/config/digest"] = ((*self._route, "config"), *layers)
         manifest["/config/size"] = manifest["/config/digest"]
         self._know("config", a.config, b.config)
         self._know("manifest", a.manifest, b.manifest)
         self._document("config", a.config, b.config, config)
         self._document("manifest", a.manifest, b.manifest, manifest)
+
+    def _copied(self, pairs: list[tuple[int, int]]) -> dict[str, tuple[Route, ...]]:
+        """Steps of the history that differ only in digests of what they copied, which buildah and
+        the classic builder write there: where the layer differs they follow from it."""
+        steps = [_steps_of_layers(image) for image in (self._a, self._b)]
+        found: dict[str, tuple[Route, ...]] = {}
+        for i, j in pairs:
+            if i != j or max(i, j) >= min(map(len, steps)) or steps[0][i] != steps[1][j]:
+                continue
+            said = [image.layers[i].created_by or "" for image in (self._a, self._b)]
+            read = [self._context.reading.get(image.layers[i]) for image in (self._a, self._b)]
+            differ = read[0] and read[1] and read[0].diff_id != read[1].diff_id
+            if (
+                differ
+                and said[0] != said[1]
+                and _COPIED.sub("", said[0]) == _COPIED.sub("", said[1])
+            ):
+                found[f"/history/{steps[0][i]}/created_by"] = ((*self._route, _layer_name(i)),)
+        return found
 
     def _know(self, role: str, a: Document | None, b: Document | None) -> None:
         """Attestations and files may speak of a document's digest, which follows from it."""
@@ -338,13 +370,9 @@ class PlatformComparison:
 
     def _one_each(self) -> bool:
         """Has each side's history a step for each of its layers?"""
-        for image in (self._a, self._b):
-            history = image.config.value.get("history") if image.config else None
-            steps = history if isinstance(history, list) else []
-            made = [one for one in steps if isinstance(one, dict) and not one.get("empty_layer")]
-            if len(made) != len(image.layers):
-                return False
-        return True
+        return all(
+            len(_steps_of_layers(image)) == len(image.layers) for image in (self._a, self._b)
+        )
 
     def _trees(
         self, pairs: list[tuple[int, int]] | None, a: list[ReadLayer], b: list[ReadLayer]

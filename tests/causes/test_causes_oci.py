@@ -1,6 +1,7 @@
 """What a builder writes into an image's documents and packing: explained where nothing else is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,3 +319,21 @@ def test_provenance_of_another_image(tmp_path: Path) -> None:
 def test_provenance_on_one_side(tmp_path: Path) -> None:
     told = compared(tmp_path, index([plain()]), attested(plain()))
     assert causes(told) == {"oci-provenance-attestation"}
+
+
+def _copied(side: int, text: str, to: str = "/app ") -> Item:
+    """What buildah makes of a COPY: its step names a digest of what was copied."""
+    step = f"/bin/sh -c #(nop) COPY dir:{SHA[side]} in {to}"
+    made = replace(layer(tar([file("app/x", text)])), created_by=step)
+    return image([made])
+
+
+def test_a_digest_of_what_was_copied_follows_from_the_layer(tmp_path: Path) -> None:
+    """Where the layer differs; another instruction does not follow, and without another layer it
+    is what the builder wrote."""
+    a, changed = oci_archive(_copied(0, "one")), oci_archive(_copied(1, "two"))
+    assert [one.place for one in roots(tmp_path, a, changed)] == ["app/x"]
+    same = roots(tmp_path, a, oci_archive(_copied(1, "one")))
+    assert [one.causes for one in same] == [("oci-history-created-by",)]
+    moved = roots(tmp_path, a, oci_archive(_copied(1, "two", "/opt ")))
+    assert [one.place for one in moved if not one.causes] == ["/history/0/created_by", "app/x"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sxdiff.formats.catalogue import FORMATS, HEAD, sniff
 from sxdiff.formats.text import encoding_of
+from sxdiff.formats.trust.secret import PRIVATE_KEY, secret_as_a_whole
 from sxdiff.model import Blob, FormatError, Limits
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
@@ -77,3 +78,12 @@ def test_a_character_across_chunks(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"x" * ((1 << 20) - 1) + "é".encode() + b"x" * 10)
     assert encoding_of(Blob(str(path), 0, path.stat().st_size)) == "utf-8"
+
+
+def test_a_unit_of_dwarf_is_no_key_of_openpgp() -> None:
+    """Its length may look like a secret key's first byte; keys have a length (RFC 4880, 4.2.1)
+    and are younger than OpenPGP."""
+    unit = bytes.fromhex("97060000050001080000000001000000") + bytes(64)
+    assert secret_as_a_whole(unit) is None
+    key = b"\x97\x04" + (1_600_000_000).to_bytes(4, "big") + b"\x01\x08\x00\x80" + bytes(64)
+    assert secret_as_a_whole(key) == PRIVATE_KEY

@@ -95,6 +95,10 @@ SIGNATURE_TYPES = frozenset(
 )
 
 
+_FIRST = 0x28000000
+"""When there were no keys yet: seconds of 1991."""
+
+
 class Packet(NamedTuple):
     """One packet: its type, where it starts, where its body lies (in chunks where it is partial,
     then `body` spans them all with their lengths)."""
@@ -119,6 +123,9 @@ class Pgp:
             return False
         body = head[first.body : first.body + 8]
         if len(body) < 8 or first.partial:
+            return False
+        if not head[0] & 0x40 and head[0] & 3 == 3 and int.from_bytes(body[1:5], "big") < _FIRST:
+            # without a length (4.2.1), which no program writes for a key: many bytes look so
             return False
         if first.tag == SIGNATURE:
             known = (body[0] == 3 and body[1] == 5) or (
