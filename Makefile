@@ -1,6 +1,6 @@
 # Short names for ./dev, which works without make too.
 FUZZ_SECONDS ?= 600
-.PHONY: audit try test lint check bench bench-full soak faults flips fuzz causes-bench fixtures reports setup
+.PHONY: audit try test lint check bench bench-full soak faults thorough fuzz causes-bench fixtures reports setup
 
 try test lint reports setup:
 	./dev $@
@@ -26,11 +26,9 @@ soak: setup
 faults: setup
 	SXDIFF_FAULTS=all .venv/bin/python -m pytest -q tests/hostile/test_faults.py
 
-# Each byte of each artefact flipped, and seen: law 2 to the last byte; some half an hour.
-flips: setup
-	SXDIFF_FLIPS=all .venv/bin/python -m pytest -q -n auto -k "flipped or damaged or byte" \
-		tests/formats tests/compare
-	SXDIFF_CAUSE_FLIPS=60 .venv/bin/python -m pytest -q tests/causes/test_causes_flips.py
+# All of what CI runs a sample of, such as a flip of each byte of each artefact; some hours.
+thorough: setup
+	SXDIFF_TESTS=all SXDIFF_CAUSE_FLIPS=60 ./dev test
 
 # Every reader of bytes, FUZZ_SECONDS each, with Atheris; what breaks a law is in .fuzz/broken.
 fuzz: setup

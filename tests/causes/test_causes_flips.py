@@ -15,7 +15,7 @@ from tests.look import Look, differences, looking
 
 PAIRS = Path(__file__).parent.parent.parent / "fixtures" / "causes" / "pairs"
 FLIPS = int(os.environ.get("SXDIFF_CAUSE_FLIPS", "3"))
-"""Flips in each file; `make flips` tries many more."""
+"""Flips in each file; `make thorough` tries many more."""
 LARGEST = 40_000
 """Bytes of a file that is tried: larger ones take long and are of the same formats."""
 

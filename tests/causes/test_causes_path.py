@@ -9,6 +9,7 @@ from sxdiff.causes.diagnose import diagnose
 from sxdiff.compare.closer import is_explained, look
 from sxdiff.model import Blob, Limits, Node
 from tests.look import Files, differences
+from tests.sample import part
 from tests.tools import run, want
 
 PAIRS = Path(__file__).parents[2] / "fixtures/causes/pairs"
@@ -161,7 +162,7 @@ fn main() {
 """
 
 
-@pytest.mark.parametrize("options", ["-O", "-C debuginfo=2"])
+@pytest.mark.parametrize("options", part(["-O", "-C debuginfo=2"], 2))
 def test_rust_in_directories_of_two_lengths(tmp_path: Path, options: str) -> None:
     want("rustc", "cc")
     sides = []

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sxdiff.model import Limits, Node, Problem
-from tests.flips import places
 from tests.look import Look, differences, looking
+from tests.sample import places
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
 EVERY_BYTE = ("small-powerpc.o", "small-static", "small-thin.a", "numbers.gz")

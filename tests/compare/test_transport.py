@@ -15,7 +15,7 @@ import zstandard
 from sxdiff.compare.transport import transport_differences
 from sxdiff.image.oci import open_input
 from sxdiff.model import Difference, InputError, Limits
-from tests.flips import places
+from tests.sample import places
 from tests.tools import unpack
 
 IMAGES = Path(__file__).parent.parent / "artefacts" / "images"

@@ -10,12 +10,12 @@ import pytest
 from fixtures.recipes.formats import folders, format_of, sides
 from sxdiff.formats.catalogue import FORMATS, TEXTS
 from sxdiff.model import Difference, Node
-from tests.flips import ALL
 from tests.look import Look, differences, looking
+from tests.sample import so_many
 
 FOLDERS = folders()
-FLIPS = sys.maxsize if ALL else 20
-"""Bytes flipped of each artefact; `make flips` flips every one."""
+FLIPS = so_many(12, sys.maxsize)
+"""Bytes flipped of each artefact; `make thorough` flips every one."""
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def test_damaged_copies_are_told(look: Look, folder: Path) -> None:
 
 def damages(data: bytes, chance: random.Random) -> Iterator[bytes]:
     """Copies cut off, and with some bytes overwritten, anywhere."""
-    for _ in range(12 if ALL else 5):
+    for _ in range(so_many(5, 12)):
         yield data[: chance.randrange(len(data))]
-    for _ in range(25 if ALL else 11):
+    for _ in range(so_many(11, 25)):
         other = bytearray(data)
         for _ in range(chance.choice((1, 2, 8))):
             at = chance.randrange(len(data))

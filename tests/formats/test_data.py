@@ -11,8 +11,8 @@ from fixtures.recipes.formats import ARTEFACTS, sides
 from sxdiff.formats.catalogue import sniff
 from sxdiff.formats.parts import Names, Reader
 from sxdiff.model import FormatError, LimitError
-from tests.flips import places
 from tests.look import Look, looking, told
+from tests.sample import places
 from tests.tools import run, want
 
 FOUND = {

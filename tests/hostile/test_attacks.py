@@ -34,6 +34,7 @@ from sxdiff.model import InputError
 from sxdiff.report import json as json_report
 from sxdiff.run import Options, compare
 from tests.local import LocalPool
+from tests.sample import so_many
 
 ROOT = Path(__file__).parent.parent.parent
 ARTEFACTS = ROOT / "tests" / "artefacts"
@@ -309,15 +310,16 @@ def test_dwarf_that_leads_in_circles(attack: Attack) -> None:
 
 def test_fifty_megabytes_of_lines_that_all_differ(attack: Attack) -> None:
     """Time follows the length, not its square; so does a file of lines in another order."""
-    lines = [b"%09d\n" % number for number in range(5_000_000)]
+    lines = [b"%09d\n" % one for one in range(5_000_000)]
     said, problems = attack(_files(f=b"".join(lines)), _files(f=b"x".join(lines)))
     assert said == "verdict"
     assert any("text that differs" in one for one in problems)
-    few = lines[:600_000]
+    few = lines[: so_many(200_000, 600_000)]
     shuffled = random.Random(1).sample(few, len(few))
     assert attack(_files(f=b"".join(few)), _files(f=b"".join(shuffled)))[0] == "verdict"
-    twice = [b"%d\n" % (number % 7) for number in range(2_000_000)]
-    other = [b"%d\n" % (number * number % 7) for number in range(2_000_000)]
+    count = so_many(500_000, 2_000_000)
+    twice = [b"%d\n" % (one % 7) for one in range(count)]
+    other = [b"%d\n" % (one * one % 7) for one in range(count)]
     assert attack(_files(f=b"".join(twice)), _files(f=b"".join(other)))[0] == "verdict"
 
 

@@ -357,7 +357,7 @@ def test_a_directory_that_changes_while_it_is_read(place: Place, fault: Any, for
     count = fault(place.inputs, "read", 0)
     changed = place.inputs / "a.tar" / ("index.json" if form == "layout" else "x")
     old, times = changed.read_bytes(), changed.stat()
-    for nth in _some(count, 5):
+    for nth in _some(count, 3):
         changed.write_bytes(old)
         os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
         command = f"printf y >> {changed}"

@@ -54,6 +54,7 @@ from fixtures.tar import (
 from sxdiff.model import InputError
 from sxdiff.run import Options, compare
 from tests.local import LocalPool
+from tests.sample import ALL
 from tests.tools import need
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -263,7 +264,7 @@ def test_without_a_verdict_there_is_one_line(run: Run, name: str) -> None:
     assert done.code == 2
     assert "a.tar" in done.line
     assert len(done.line) < 600
-    if len(bad) < 1 << 20:
+    if len(bad) < 1 << 20 and (ALL or [*NO_VERDICT].index(name) % 4 == 0):
         assert "b.tar" in run(GOOD, bad).line
 
 

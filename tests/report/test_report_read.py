@@ -18,6 +18,7 @@ from sxdiff.report.json import chunks
 from sxdiff.report.merge import Merger
 from sxdiff.report.read import reading
 from sxdiff.report.schema import check_of, report_schema
+from tests.sample import so_many
 
 EARLIER = Path(__file__).parent / "earlier"
 REPORTS = Path(__file__).parent.parent.parent / "reports"
@@ -243,11 +244,11 @@ def test_the_checker_says_what_jsonschema_says() -> None:
     documents = [*map(golden, NAMES), several()]
     for document in documents:
         del document["differences"][5:]  # it takes its time
-    for document in mutations(documents, 2500, 1):
+    for document in mutations(documents, so_many(800, 2500), 1):
         valid = VALIDATOR.is_valid(document)
         assert (check(document) is None) == valid, json.dumps(document)
         said[valid] += 1
-    assert min(said.values()) > 100  # both happen
+    assert min(said.values()) > 30  # both happen
 
 
 def test_a_damaged_report_is_shown_or_refused(tmp_path: Path) -> None:

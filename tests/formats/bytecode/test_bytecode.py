@@ -6,9 +6,9 @@ import pytest
 
 from fixtures.recipes.formats import ARTEFACTS, sides
 from sxdiff.formats.catalogue import sniff
-from tests.flips import places
 from tests.formats.test_artefacts import flipped
 from tests.look import Look, looking, told
+from tests.sample import places
 from tests.tools import run, want
 
 ROOTS = {
