@@ -141,6 +141,12 @@ class Cause:
     composes: bool = True
     """Whether it may explain a place together with other causes."""
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks for more than a kind."""
+        patterns = (self.paths, self.where, self.symbol, self.unless, self.context)
+        return any(pattern is not None for pattern in patterns)
+
     def may_show(self, site: Site) -> bool:
         """Whether the place is of the cause's sort at all (its kind is already known to fit)."""
         if self.paths is not None and not self.paths.search(site.path):

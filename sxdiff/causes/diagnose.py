@@ -45,7 +45,9 @@ def diagnose(site: Site) -> Diagnosis | None:
     """The claims that make both sides of `site` equal, or None where none do."""
     if site.a == site.b or not _is_short(site):
         return None
-    causes = [cause for cause in _causes_of(site.kind) if cause.may_show(site)]
+    causes = [
+        cause for cause, is_narrow in _causes_of(site.kind) if not is_narrow or cause.may_show(site)
+    ]
     if not causes:
         return None
     told = _Told(site)
@@ -175,8 +177,11 @@ def suspect(site: Site) -> str | None:
 
 
 @lru_cache(4096)
-def _causes_of(kind: str) -> tuple[Cause, ...]:
-    """Causes that may show in a kind of difference, in the order of the catalogue."""
+def _causes_of(kind: str) -> tuple[tuple[Cause, bool], ...]:
+    """Causes that may show in a kind of difference, in the order of the catalogue, each with
+    whether more than the kind is asked for."""
     return tuple(
-        cause for cause in CAUSES if any(fnmatchcase(kind, pattern) for pattern in cause.kinds)
+        (cause, cause.is_narrow)
+        for cause in CAUSES
+        if any(fnmatchcase(kind, pattern) for pattern in cause.kinds)
     )
