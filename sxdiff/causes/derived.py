@@ -1,4 +1,4 @@
-"""Digests and sizes of other files: they follow from the files that they speak of.
+"""Digests, sizes and build-ids of other files: they follow from the files that they speak of.
 
 That they do is not seen here: the whole of both images must have a stream with each side's value.
 """
@@ -6,11 +6,12 @@ That they do is not seen here: the whole of both images must have a stream with 
 from collections.abc import Iterator
 from typing import Final
 
-from sxdiff.causes.cause import Cause, Fix, NearMiss, Token
+from sxdiff.causes.cause import Cause, Evidence, Fix, NearMiss, Token
 from sxdiff.causes.pattern import late
-from sxdiff.causes.tokens import any_two
+from sxdiff.causes.tokens import any_two, matches
 
 LOOKUP = "digest"
+IDENTITY = "build-id"
 _BASE64 = r"[A-Za-z0-9+/_-]"
 _END = r"={0,2}(?![A-Za-z0-9+/=_-])"
 _HEX = "|".join(
@@ -26,6 +27,7 @@ _DIGEST = late(
     rf"|(?<![0-9A-Za-z+/])Q(?:1(?P<q>{_BASE64}{{27}}=)|2(?P<r>{_BASE64}{{43}}=))"
 )
 _SIZE = late(r"(?:,| +)(?P<v>\d{1,15})(?=[ ,\r\n]|\Z)")
+_BUILD_ID = late(r"(?:\A|/)\.build-id/(?P<v>[0-9a-f]{2}/[0-9a-f]{6,126})(?=(?:\.debug)?\Z)")
 _KINDS = (
     "text",
     "xml",
@@ -56,6 +58,11 @@ def _digests(text: str) -> Iterator[Token]:
 def _size(text: str) -> Iterator[Token]:
     if text.isdigit() and len(text) < 16:
         yield Token(0, len(text), text, "size")
+
+
+def _two_build_ids(one: Token, two: Token) -> Evidence:
+    """Two build-ids, each cut into a directory and a name."""
+    return Evidence(one.value.replace("/", ""), two.value.replace("/", ""))
 
 
 _WHY: Final = "The digest is that of a file that differs: it follows from it."
@@ -90,5 +97,28 @@ CAUSES: Final[tuple[Cause, ...]] = (
         example=NearMiss("checksums.size", "120", "121", where=("p/direct_url.json",)),
         near_miss=NearMiss("checksums.entry", "p/a,", "p/b,"),
         lookup=LOOKUP,
+    ),
+    Cause(
+        id="derived-build-id-file-name",
+        title="Files that are named by the build-id of a program",
+        family="derived",
+        kinds=("file.renamed",),
+        tokens=matches(_BUILD_ID, "build-id"),
+        judge=_two_build_ids,
+        why="Debug files, and links to programs, are named by the program's build-id: the name"
+        " follows from it.",
+        fixes=(Fix("nothing here: the name is equal when the program's build-id is"),),
+        references=("https://sourceware.org/gdb/current/onlinedocs/gdb/Separate-Debug-Files.html",),
+        example=NearMiss(
+            "file.renamed",
+            "usr/lib/debug/.build-id/12/c103b24d2a521749e3f5acd469ae4b225d4ee1.debug",
+            "usr/lib/debug/.build-id/97/086b61d3ba1e987b00b958f7bcfb38119a6a23.debug",
+        ),
+        near_miss=NearMiss(
+            "file.renamed",
+            "usr/lib/debug/.build-id/12/c103b24d2a521749e3f5acd469ae4b225d4ee1.debug",
+            "usr/lib/.build-id/97/086b61d3ba1e987b00b958f7bcfb38119a6a23.debug",
+        ),
+        lookup=IDENTITY,
     ),
 )

@@ -213,6 +213,8 @@ def _proof(cause: Cause) -> str:
         told.append("All else that differs in the program is explained.")
     if cause.lookup == "path":
         told.append("Both values follow from two paths that other places show.")
+    elif cause.lookup == "build-id":
+        told.append("Both values are build-ids of one program, each of its side.")
     elif cause.lookup:
         told.append("Both values are digests or sizes of a file that differs, each of its side.")
     return " ".join(told)

@@ -14,6 +14,10 @@ from sxdiff.model import Blob, Claim, Node, Route
 
 LOOKUP = "digest"
 """What a claim needs that is about the digest of another stream."""
+IDENTITY = "build-id"
+"""What a claim needs that is about the build-id of a program."""
+IDENTITIES = frozenset({"elf.note.build_id"})
+"""Kinds of differences that say what a program is known by."""
 CHUNK = 1 << 20
 
 _ALGORITHMS = {16: "md5", 20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
@@ -28,6 +32,8 @@ class Known:
     """What differing streams are known by, and where they are."""
 
     routes: dict[Key, Route] = field(default_factory=dict)
+    identities: dict[tuple[str, str], Route] = field(default_factory=dict)
+    """Build-ids of side a and of side b, and which program has them."""
     wanted: set[int] = field(default_factory=set)
     """Sizes in bytes of the digests that somebody asked for; 0 for sizes of streams."""
 
@@ -43,10 +49,30 @@ class Known:
         for key in zip(a, b, strict=True):
             self.routes.setdefault(key, route)
 
+    def identify(self, node: Node, route: Route) -> None:
+        """Note the build-ids that differ in the program at a route. Of several programs with the
+        same two the first route counts, whichever came first."""
+        for found in node.differences:
+            a, b = found.a and found.a.value, found.b and found.b.value
+            if found.kind in IDENTITIES and isinstance(a, str) and isinstance(b, str):
+                known = self.identities.get((a, b), route)
+                self.identities[a, b] = min(known, route, key=_by_origin)
+        for each in node.nodes:
+            self.identify(each, route)
+
+    def named(self, claim: Claim) -> Route | None:
+        """The program whose build-ids a claim's values are."""
+        return self.identities.get((claim.a, claim.b))
+
     def find(self, claim: Claim) -> Route | None:
         """The streams whose digests or sizes a claim's values are."""
         a, b = written(claim.a), written(claim.b)
         return None if a is None or b is None else self.routes.get((a, b))
+
+
+def _by_origin(route: Route) -> tuple[bool, Route]:
+    """Debug files first: there is still what the linker has hashed."""
+    return not any(step.endswith(".debug") for step in route), route
 
 
 def written(text: str) -> bytes | None:

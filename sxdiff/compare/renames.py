@@ -21,6 +21,9 @@ SKETCH = 256
 """Pieces that stand for a content."""
 ALIKE = 50
 """Per cent of pieces in common from which two contents are similar."""
+ALIKE_NAMED = 20
+"""The same for two names made of build-ids. Most of a debug file is compressed: there only the
+names of symbols are left to be alike."""
 
 Sketch: TypeAlias = tuple[int, ...]
 """The smallest digests of a content's pieces, sorted (min-wise hashing, A. Broder 1997)."""
@@ -28,6 +31,8 @@ Sketch: TypeAlias = tuple[int, ...]
 _CHUNK = 1 << 20
 _PIECE = re.compile(rb"[^\0\n]{4,}")
 _COMPRESSED = re.compile(rb"\.(?:gz|xz|zst|bz2|lz4|lzma|lz|br|Z)$")
+_BUILD_ID = re.compile(rb"(?:(?<=/)|^)(\.build-id/)[0-9a-f]{2}/[0-9a-f]{6,126}(?=(?:\.debug)?$)")
+"""What gdb and elfutils look files up by (gdb, "Separate Debug Files")."""
 _VARYING = re.compile(
     # a digest or random suffix of hex digits, base 32 or 64 as tools put them in names, digits
     rb"(?<![0-9A-Za-z])(?:[0-9a-f]{6,}|(?=[0-9A-Za-z_]*[0-9])(?=[0-9A-Za-z_]*[A-Za-z])[0-9A-Za-z_]{8,})"
@@ -39,7 +44,13 @@ _VARYING = re.compile(
 
 def without_varying(path: bytes) -> bytes:
     """A path without what builds make anew: digests, versions, numbers, a compression suffix."""
-    return _VARYING.sub(b"#", _COMPRESSED.sub(b"", path))
+    return without_build_id(path) or _VARYING.sub(b"#", _COMPRESSED.sub(b"", path))
+
+
+def without_build_id(path: bytes) -> bytes | None:
+    """A path without the build-id that it is made of; None where it is made of none."""
+    rest, found = _BUILD_ID.subn(rb"\1#", path)
+    return rest if found else None
 
 
 def sketch(blob: Blob) -> Sketch:
@@ -79,6 +90,7 @@ def matches(a: Sequence[Lone], b: Sequence[Lone]) -> list[tuple[int, int, int]]:
     """Places in `a` and `b` that go together, with their similarity in per cent.
 
     First names that are one but for their varying parts, where each side has just one such;
+    then names that are one but for a build-id, where each content is the other's most similar;
     then the most similar contents, if at least `ALIKE` per cent are. The same for swapped sides.
     """
     out: list[tuple[int, int, int]] = []
@@ -89,6 +101,10 @@ def matches(a: Sequence[Lone], b: Sequence[Lone]) -> list[tuple[int, int, int]]:
             one, two = places[0], others[0]
             out.append((one, two, similarity(a[one].sketch, b[two].sketch)))
     taken = {one for one, _, _ in out}, {two for _, two, _ in out}
+    for one, two, alike in _by_build_id(a, b, taken):
+        taken[0].add(one)
+        taken[1].add(two)
+        out.append((one, two, alike))
     drawn = [
         [(place, each) for place, each in enumerate(side) if each.sketch and place not in gone]
         for side, gone in zip((a, b), taken, strict=True)
@@ -113,4 +129,34 @@ def _by_rest(lone: Sequence[Lone]) -> dict[Hashable, list[int]]:
     out: dict[Hashable, list[int]] = {}
     for place, one in enumerate(lone):
         out.setdefault((one.group, without_varying(one.name)), []).append(place)
+    return out
+
+
+def _by_build_id(
+    a: Sequence[Lone], b: Sequence[Lone], taken: tuple[set[int], set[int]]
+) -> list[tuple[int, int, int]]:
+    """Names that are one but for a build-id, of which each is more similar to the other than to
+    any third: in doubt neither goes with anything."""
+    groups: list[dict[Hashable, list[int]]] = [{}, {}]
+    for side, lone in enumerate((a, b)):
+        for place, one in enumerate(lone):
+            rest = without_build_id(one.name)
+            if rest is not None and one.sketch and place not in taken[side]:
+                groups[side].setdefault((one.group, rest), []).append(place)
+    out = []
+    for key, ours in groups[0].items():
+        theirs = groups[1].get(key, [])
+        scores = {
+            (one, two): similarity(a[one].sketch, b[two].sketch) for one in ours for two in theirs
+        }
+        best: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
+        for (one, two), score in scores.items():
+            best[0].setdefault(one, []).append(score)
+            best[1].setdefault(two, []).append(score)
+        for (one, two), score in scores.items():
+            rivals = (best[0][one], best[1][two])
+            if score >= ALIKE_NAMED and all(
+                score == max(each) and each.count(score) == 1 for each in rivals
+            ):
+                out.append((one, two, score))
     return out

@@ -16,7 +16,7 @@ from sxdiff.causes.diagnose import diagnose, suspect
 from sxdiff.causes.path import LOOKUP as PATH
 from sxdiff.causes.path import follows
 from sxdiff.causes.tokens import said, seconds, time_field, times
-from sxdiff.compare.digests import LOOKUP, Known
+from sxdiff.compare.digests import IDENTITY, LOOKUP, Known
 from sxdiff.compare.redact import shown
 from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
@@ -134,6 +134,8 @@ class Diagnosis:
                 yield binding, None
             elif binding.needs == LOOKUP:
                 yield binding, self._known.find(Claim(binding.cause, binding.a, binding.b))
+            elif binding.needs == IDENTITY:
+                yield binding, self._known.named(Claim(binding.cause, binding.a, binding.b))
 
     def words(self, cause: str, producers: str) -> JsonObject:
         """What the catalogue says of a cause."""
@@ -165,6 +167,8 @@ class Diagnosis:
         known = cause_of(suspect)
         if known is None:
             return ""
+        if known.lookup == IDENTITY:
+            return "a program in the images that has these build-ids"
         if known.bound:
             return "the same change in other files, or the build in another place once more"
         return "the same values elsewhere in the images, or the build at another time once more"

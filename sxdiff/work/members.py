@@ -323,6 +323,7 @@ class MemberComparison:
         self._context.builder.problem(Problem(self._route, "worker", message, resolution))
 
     def _found(self, pair: Pair, node: Node) -> None:
+        self._context.known.identify(node, pair.route)
         if pending(node):
             self._context.known.want(node)
             self._pending = True
