@@ -132,7 +132,8 @@ class Cause:
     """Whether its values must map one to one over the whole image (path prefixes, host names)."""
     lookup: str = ""
     """What the whole image must confirm before it stands: "digest" (of a file of each side),
-    "build-id" (of a program of each side), "path" (both values follow from a path of the build that other places show)."""
+    "build-id" (of a program of each side), "path" (both values follow from a path of the build
+    that other places show)."""
     whole: bool = field(default=False)
     """Whether a file that one side lacks may be its doing too (a log, a cache)."""
     entire: bool = False

@@ -147,16 +147,18 @@ def _by_build_id(
     for key, ours in groups[0].items():
         theirs = groups[1].get(key, [])
         scores = {
-            (one, two): similarity(a[one].sketch, b[two].sketch) for one in ours for two in theirs
+            (left, right): similarity(a[left].sketch, b[right].sketch)
+            for left in ours
+            for right in theirs
         }
-        best: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
-        for (one, two), score in scores.items():
-            best[0].setdefault(one, []).append(score)
-            best[1].setdefault(two, []).append(score)
-        for (one, two), score in scores.items():
-            rivals = (best[0][one], best[1][two])
+        rivals: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
+        for pair, score in scores.items():
+            for side in (0, 1):
+                rivals[side].setdefault(pair[side], []).append(score)
+        for pair, score in scores.items():
+            both = rivals[0][pair[0]], rivals[1][pair[1]]
             if score >= ALIKE_NAMED and all(
-                score == max(each) and each.count(score) == 1 for each in rivals
+                score == max(each) and each.count(score) == 1 for each in both
             ):
-                out.append((one, two, score))
+                out.append((*pair, score))
     return out

@@ -35,6 +35,9 @@ MOST_PRODUCERS: Final = 8
 ROOTS_TOLD: Final = 3
 """How many roots a derived difference names for each route that it follows from."""
 
+MOST_STEPS: Final = 3
+"""Consequences of consequences of consequences, up to which a root is looked for."""
+
 _SCHEMA = """
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = OFF;
@@ -531,6 +534,11 @@ class ReportBuilder:
 
     def _roots(self, routes: Iterable[Route]) -> list[str]:
         """Ids of the first roots under each of the routes, in order, each once."""
+        return [f"d{rank}" for rank in sorted(self._ranks(routes, MOST_STEPS))]
+
+    def _ranks(self, routes: Iterable[Route], steps: int) -> set[int]:
+        """The same as numbers. Under a route where all is a consequence, those that the first of
+        it follows from, so many `steps` far."""
         ranks: set[int] = set()
         for route in routes:
             start = key_of(route)
@@ -539,8 +547,18 @@ class ReportBuilder:
                 "SELECT rank FROM root WHERE key >= ? AND key < ? ORDER BY key, rank LIMIT ?",
                 (start, start + b"\xff", ROOTS_TOLD),
             )
-            ranks.update(rank for (rank,) in rows)
-        return [f"d{rank}" for rank in sorted(ranks)]
+            found = [rank for (rank,) in rows]
+            ranks.update(found or (self._ranks(self._followed(start), steps - 1) if steps else ()))
+        return ranks
+
+    def _followed(self, start: bytes) -> list[Route]:
+        """What the first consequence of all below a route follows from."""
+        row = self._database.execute(
+            "SELECT body FROM difference WHERE key >= ? AND key < ? AND derived"
+            " ORDER BY key, number LIMIT 1",
+            (start, start + b"\xff"),
+        ).fetchone()
+        return [tuple(one) for one in json.loads(row[0]).get("derived_from", ())] if row else []
 
     @property
     def _entries(self) -> str:

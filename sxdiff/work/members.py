@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sxdiff.compare.digests import Known, pending
 from sxdiff.compare.index import SPARSE, Members, Row, open_index
@@ -14,7 +14,8 @@ from sxdiff.compare.members import (
     renamed,
     type_difference,
 )
-from sxdiff.compare.renames import MOST, Lone, Sketch, matches
+from sxdiff.compare.renames import MOST, Lone, Sketch, matches, without_build_id
+from sxdiff.compare.rootfs import is_whiteout
 from sxdiff.formats import tar
 from sxdiff.model import (
     Difference,
@@ -26,7 +27,7 @@ from sxdiff.model import (
     Value,
     text_of,
 )
-from sxdiff.report.build import ReportBuilder
+from sxdiff.report.build import ROOTS_TOLD, ReportBuilder
 from sxdiff.work.files import Files, Pair
 from sxdiff.work.layers import Reading, ReadLayer
 from sxdiff.work.pool import Pool
@@ -68,6 +69,10 @@ _MOST_NAMES = 100_000
 
 _MOST_DIGESTS = 20_000
 """Files that differ up to which their digests are looked for in others."""
+
+
+_UNUSUAL = 0o7002
+"""Bits of a directory's mode that somebody sets on purpose."""
 
 
 _PARTS = 256
@@ -122,16 +127,19 @@ class MemberComparison:
                 elif other is not None:
                     lonely.add("b", *other)
             rests = array("Q"), array("Q")
+            moved = array("Q"), array("Q")
             for a, b in lonely.pairs():
                 if a is not None and b is not None:
-                    self._renamed(self._row(0, _place(*a)), self._row(1, _place(*b)), 100)
+                    moved[0].append(_place(*a))
+                    moved[1].append(_place(*b))
+                    self._renamed(self._row(0, moved[0][-1]), self._row(1, moved[1][-1]), 100)
                 elif a is not None:
                     rests[0].append(_place(*a))
                 elif b is not None:
                     rests[1].append(_place(*b))
         finally:
             lonely.close()
-        self._one_sided(rests)
+        self._one_sided(rests, moved)
         self._look_into_contents()
 
     def touched(self, side: int, layer: int) -> list[tuple[int, int]]:
@@ -179,14 +187,22 @@ class MemberComparison:
         if one.content != other.content:
             self._add_contents(a, b)
 
-    def _one_sided(self, rests: "tuple[array[int], array[int]]") -> None:
-        """What has no partner of its name or content: similar files first, then the rest."""
+    def _one_sided(
+        self,
+        rests: "tuple[array[int], array[int]]",
+        moved: "tuple[array[int], array[int]]",
+    ) -> None:
+        """What has no partner of its name or content: similar files first, then the rest. `moved`
+        are those that have one of equal content."""
         counts = self._context.counts
         gone: tuple[set[int], set[int]] = (set(), set())
         for one, two, alike in self._similar(rests):
             self._renamed(self._row(0, one), self._row(1, two), alike)
             gone[0].add(one)
             gone[1].add(two)
+            moved[0].append(one)
+            moved[1].append(two)
+        reasons = self._reasons(rests, gone, moved)
         for side, places in enumerate(rests):
             for place in places:
                 if place in gone[side]:
@@ -199,7 +215,59 @@ class MemberComparison:
                     counts.only_in_b += 1
                     counts.compared += 1
                 idle = self._below is not None and hides_nothing(row, self._below[side])
-                self._tell(row, [one_sided(row, "ab"[side], idle=idle)])
+                found = one_sided(row, "ab"[side], idle=idle)
+                if place in reasons[side]:
+                    found = replace(found, derived=True, derived_from=tuple(reasons[side][place]))
+                self._tell(row, [found])
+
+    def _reasons(
+        self,
+        rests: "tuple[array[int], array[int]]",
+        gone: tuple[set[int], set[int]],
+        moved: "tuple[array[int], array[int]]",
+    ) -> tuple[dict[int, list[Route]], dict[int, list[Route]]]:
+        """Directories on one side that are there for what lies below them, all of it on this side
+        only or renamed; and where some of that is told."""
+        out: tuple[dict[int, list[Route]], dict[int, list[Route]]] = ({}, {})
+        if self._below is None or max(map(len, (*rests, *moved))) > _MOST_NAMES:
+            return out
+        for side, rest in enumerate(rests):
+            plain: dict[bytes, int] = {}
+            told: list[tuple[bytes, bytes]] = []
+            for place in rest:
+                layer, row = self._row(side, place)
+                if self._is_plain(side, layer, row):
+                    plain[row.path] = place
+                elif place not in gone[side] and not is_whiteout(row.path):
+                    told.append((row.path, row.path))
+            for pair in zip(*moved, strict=True):
+                paths = [self._row(number, place)[1].path for number, place in enumerate(pair)]
+                told.append((paths[side], paths[0]))  # a rename is told where side a has it
+            for path, where in told:
+                _hold(plain, out[side], path, (*self._route, text_of(where)))
+            # what is empty is there for itself, and what is above it for what is empty
+            for path in sorted(plain, key=len, reverse=True):
+                if plain[path] not in out[side]:
+                    _hold(plain, out[side], path, (*self._route, text_of(path)))
+        return out
+
+    def _is_plain(self, side: int, layer: int, row: Row) -> bool:
+        """Whether a member is a directory that says nothing of its own: nothing of its name is on
+        the other side or in a layer below, and its mode and attributes are as `mkdir` sets them."""
+        if row.type != tar.DIRECTORY:
+            return False
+        members = (self._a, self._b)[side][layer][1]
+        others = [each for _, each in (self._b, self._a)[side]]
+        lower = self._below[side] if self._below else ()
+        if row.occurrence or any(
+            each.holds(row.path) or each.holds_below(row.path) for each in (*others, *lower)
+        ):
+            return False
+        try:
+            header = members.header(row)
+        except FormatError:
+            return False
+        return not header.mode & _UNUSUAL and not header.xattrs
 
     def _similar(self, rests: "tuple[array[int], array[int]]") -> Iterator[tuple[int, int, int]]:
         """Regular files that go together by their names or contents, and how alike they are."""
@@ -223,6 +291,20 @@ class MemberComparison:
         ]
         for one, two, alike in matches(lone[0], lone[1]):
             yield places[0][one], places[1][two], alike
+        yield from self._same_links(rests)
+
+    def _same_links(self, rests: "tuple[array[int], array[int]]") -> Iterator[tuple[int, int, int]]:
+        """Symbolic links to one file that are named by its build-id."""
+        places: tuple[list[int], list[int]] = ([], [])
+        lone: tuple[list[Lone], list[Lone]] = ([], [])
+        for side, rest in enumerate(rests):
+            for place in rest:
+                row = self._row(side, place)[1]
+                if row.type == tar.SYMBOLIC_LINK and without_build_id(row.path) is not None:
+                    places[side].append(place)
+                    lone[side].append(Lone(row.path, row.link))
+        for one, two, _ in matches(*lone):
+            yield places[0][one], places[1][two], 100
 
     def _sketches(
         self, rows: tuple[list[tuple[int, Row]], list[tuple[int, Row]]]
@@ -334,6 +416,20 @@ class MemberComparison:
         route = (*self._route, step_of(row))
         for difference in differences:
             self._context.builder.add(route, "tar", difference, text_of(row.path), visible)
+
+
+def _hold(
+    directories: dict[bytes, int], reasons: dict[int, list[Route]], path: bytes, told: Route
+) -> None:
+    """Note of each directory above a path that what is told at a route is a reason for it."""
+    at = path.rfind(b"/")
+    while at > 0:
+        place = directories.get(path[:at])
+        at = path.rfind(b"/", 0, at)
+        if place is not None:
+            found = reasons.setdefault(place, [])
+            if len(found) < ROOTS_TOLD:
+                found.append(told)
 
 
 class _Lonely:
