@@ -24,6 +24,7 @@ def sketched(folder: Path, data: bytes) -> Sketch:
         (b"man/ls.1.gz", b"man/ls.1.xz"),
         (b"tmp/tmp.XkS93d", b"tmp/tmp.q8Rt2B"),
         (b"var/lib/x/pid-1234", b"var/lib/x/pid-98"),
+        (b"debug/.build-id/78/900ad1e6e773.debug", b"debug/.build-id/ec/7e9792383238.debug"),
     ],
 )
 def test_names_that_hold_what_builds_make_anew(one: bytes, other: bytes) -> None:
@@ -60,6 +61,28 @@ def test_similar_content_is_paired_best_first(tmp_path: Path) -> None:
     assert (found, alike >= 95) == (1, True)
     assert matches(ours, theirs[2:]) == []
     assert matches(theirs, ours) == [(1, 0, alike)]
+
+
+def test_names_of_build_ids_go_together_where_each_is_the_others_best(tmp_path: Path) -> None:
+    """What is compressed has nothing in common; the names of symbols are left."""
+
+    def drawn(name: str, number: int) -> Lone:
+        chance = random.Random(number)
+        symbols = b"".join(b"%s_symbol_%d\0" % (name.encode(), each) for each in range(100))
+        content = symbols + chance.randbytes(20_000)
+        build_id = chance.randbytes(20).hex()
+        path = f".build-id/{build_id[:2]}/{build_id[2:]}.debug"
+        return Lone(path.encode(), sketch=sketched(tmp_path, content))
+
+    ours = [drawn("one", 1), drawn("two", 2), drawn("gone", 3)]
+    theirs = [drawn("two", 4), drawn("new", 5), drawn("one", 6)]
+    assert [pair[:2] for pair in matches(ours, theirs)] == [(0, 2), (1, 0)]
+    assert [pair[:2] for pair in matches(theirs, ours)] == [(0, 1), (2, 0)]
+    # two that are as good: none is taken
+    assert (
+        matches(ours, [theirs[2], Lone(b".build-id/00/11223344.debug", None, theirs[2].sketch)])
+        == []
+    )
 
 
 def test_an_estimate_is_near_the_share(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from sxdiff.compare.digests import LOOKUP, Known
+from sxdiff.compare.digests import IDENTITY, LOOKUP, Known
+from sxdiff.model import Difference, Node, Value
 from sxdiff.report.findings import Binding
 from sxdiff.work import diagnosis
 from sxdiff.work.diagnosis import Diagnosis, builders_of
@@ -63,6 +64,23 @@ def test_a_digest_follows_from_the_file_that_has_it() -> None:
     wrong = Binding("derived-manifest-hash", two.hexdigest(), one.hexdigest(), LOOKUP, 1)
     judged = dict(Diagnosis(known, "").judged([right, wrong]))
     assert judged == {right: ("linux/amd64", "layer 1", "m.py"), wrong: None}
+
+
+def test_a_name_follows_from_the_program_whose_build_id_it_is() -> None:
+    """Debug files first, whichever was seen first: what the linker hashed is still there."""
+    note = Difference("elf.note.build_id", Value("aa11"), Value("bb22"))
+    node = Node("x", "elf", nodes=(Node(".note.gnu.build-id", "elf", (note,)),))
+    right = Binding("derived-build-id-file-name", "aa11", "bb22", IDENTITY, 1)
+    swapped = Binding("derived-build-id-file-name", "bb22", "aa11", IDENTITY, 1)
+    routes = [("layer 1", "usr/bin/x"), ("layer 1", ".build-id/aa/11.debug")]
+    for order in (routes, routes[::-1]):
+        known = Known()
+        for route in order:
+            known.identify(node, route)
+        assert dict(Diagnosis(known, "").judged([right, swapped])) == {
+            right: routes[1],
+            swapped: None,
+        }
 
 
 @pytest.mark.parametrize(
