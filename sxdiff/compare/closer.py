@@ -30,6 +30,7 @@ from sxdiff.formats.signatures import signature
 from sxdiff.formats.text import encoding_of
 from sxdiff.model import (
     Blob,
+    Claim,
     Difference,
     Fact,
     Format,
@@ -283,6 +284,21 @@ class _Closer:
         format_name = names.pop() if len(names) == 1 else "bytes"
         return Node(name, format_name, tuple(self._told(found, format_name)), (), problems)
 
+    def _listed(self, found: Iterable[Difference], paired: Pairing) -> Iterator[Difference]:
+        """Entries that only one side of a checksum list has: they may follow from their files."""
+        for each in found:
+            name, side = each.where[-1], int(each.a is None)
+            parts = list((paired.alone_a, paired.alone_b)[side][name])
+            said = digests.entry(name, parts)
+            spans = [part.at for part in parts if part.at]
+            if said is None or not spans:
+                yield each
+                continue
+            span = spans[0][0], sum(spans[-1]) - spans[0][0]
+            self._ledger.replace(*((span, None) if side == 0 else (None, span)))
+            sides = (said, "") if side == 0 else ("", said)
+            yield replace(each, claims=(Claim("derived-manifest-hash", *sides, digests.LISTED),))
+
     def _told(
         self, found: Iterable[Difference], format_name: str, below: Route = ()
     ) -> list[Difference]:
@@ -400,7 +416,9 @@ class _Closer:
                 self._ledger.replace(*((span, None) if taken.side == 0 else (None, span)))
             self._ledger.moves.update(far * (2 * taken.side - 1) for far in taken.far)
         else:
-            contents += keep(telling.alone(a, b, paired, format_name, shifts))
+            lone = telling.alone(a, b, paired, format_name, shifts)
+            listed = format_name == "checksums" and not self._route
+            contents += keep(self._listed(lone, paired) if listed else lone)
         contents += keep(telling.order(paired, format_name))
         contents = self._told(contents, format_name, self._below)
         if paired.alone_a or paired.alone_b:

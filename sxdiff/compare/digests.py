@@ -7,13 +7,16 @@ proved where the value of each side is the digest of one stream there.
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sxdiff.model import Blob, Claim, Node, Route
+from sxdiff.model import Blob, Claim, Fact, Member, Node, Route
 
 LOOKUP = "digest"
 """What a claim needs that is about the digest of another stream."""
+LISTED = "listed"
+"""What a claim needs that is about an entry of a list: a file of this path and digest that is
+itself on one side only, or renamed."""
 IDENTITY = "build-id"
 """What a claim needs that is about the build-id of a program."""
 IDENTITIES = frozenset({"elf.note.build_id"})
@@ -21,6 +24,8 @@ IDENTITIES = frozenset({"elf.note.build_id"})
 CHUNK = 1 << 20
 
 _ALGORITHMS = {16: "md5", 20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
+SIZES = frozenset(_ALGORITHMS)
+"""Sizes in bytes of the digests that are known."""
 _SIZE = b"size "
 
 Key = tuple[bytes, bytes]
@@ -116,6 +121,46 @@ def settled(node: Node, known: Known) -> Node:
         differences.append(found)
     nodes = tuple(settled(each, known) for each in node.nodes)
     return replace(node, differences=tuple(differences), nodes=nodes)
+
+
+def entry(name: str, parts: Iterable[Fact | Member]) -> str | None:
+    """What an entry of a checksum list says: a digest and the name of a file. None where it says
+    more."""
+    found = None
+    for part in parts:
+        if isinstance(part, Member) or part.kind == "checksums.size":
+            return None
+        if part.kind == "checksums.digest":
+            found = f"{part.value} {name}"
+    return found
+
+
+def entries(node: Node) -> Iterator[tuple[int, str, str]]:
+    """Entries that only one side of a list has: the side, the digest and the name."""
+    for found in node.differences:
+        for claim in found.claims:
+            if claim.needs == LISTED:
+                digest, _, name = (claim.a or claim.b).partition(" ")
+                yield int(not claim.a), digest, name
+
+
+def confirmed(node: Node, known: Mapping[tuple[int, str, str], Route]) -> Node:
+    """A list in which entries of the files that are known are consequences, and all others are
+    unexplained."""
+    differences, verified = [], node.verified
+    for found in node.differences:
+        if any(claim.needs == LISTED for claim in found.claims):
+            (one,) = entries(replace(node, differences=(found,)))
+            route = known.get(one)
+            verified = verified and route is not None
+            found = replace(  # noqa: PLW2901 - the same one, settled
+                found,
+                claims=(),
+                derived=route is not None,
+                derived_from=() if route is None else (route,),
+            )
+        differences.append(found)
+    return replace(node, differences=tuple(differences), verified=verified)
 
 
 def pending(node: Node) -> bool:

@@ -16,7 +16,7 @@ from sxdiff.causes.diagnose import diagnose, suspect
 from sxdiff.causes.path import LOOKUP as PATH
 from sxdiff.causes.path import follows
 from sxdiff.causes.tokens import said, seconds, time_field, times
-from sxdiff.compare.digests import IDENTITY, LOOKUP, Known
+from sxdiff.compare.digests import IDENTITY, LISTED, LOOKUP, Known
 from sxdiff.compare.redact import shown
 from sxdiff.model import Claim, Difference, Route, Value
 from sxdiff.report.findings import Binding
@@ -130,7 +130,7 @@ class Diagnosis:
                 stands = stands and anchors.hold(binding)
             elif binding.needs == PATH:
                 stands = stands and derived.hold(binding)
-            if not stands:
+            if not stands or binding.needs == LISTED:  # what is listed is settled in its layer
                 yield binding, None
             elif binding.needs == LOOKUP:
                 yield binding, self._known.find(Claim(binding.cause, binding.a, binding.b))

@@ -1,10 +1,11 @@
 """Members of two layers, or of two merged trees, pair by pair: headers, then contents."""
 
+import posixpath
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from sxdiff.compare.digests import Known, pending
+from sxdiff.compare.digests import SIZES, Known, confirmed, entries, pending
 from sxdiff.compare.index import SPARSE, Members, Row, open_index
 from sxdiff.compare.members import (
     header_differences,
@@ -108,6 +109,10 @@ class MemberComparison:
         self._touched: tuple[dict[int, set[int]], dict[int, set[int]]] = ({}, {})
         """Parts of each side's layers that hold a member that differs."""
         self._pending = False
+        self._lists: list[tuple[Pair, Node]] = []
+        """Checksum lists with entries that one side only has."""
+        self._alone: tuple[dict[str, tuple[int, Route]], ...] = ({}, {})
+        """Files on one side only, or renamed, by their path: each with where that is told."""
         self._files = Files(
             context.pool, context.spool, self._found, self._trouble, context.limits, context.debug
         )
@@ -203,6 +208,7 @@ class MemberComparison:
             moved[0].append(one)
             moved[1].append(two)
         reasons = self._reasons(rests, gone, moved)
+        self._note_alone(rests, moved)
         for side, places in enumerate(rests):
             for place in places:
                 if place in gone[side]:
@@ -219,6 +225,21 @@ class MemberComparison:
                 if place in reasons[side]:
                     found = replace(found, derived=True, derived_from=tuple(reasons[side][place]))
                 self._tell(row, [found])
+
+    def _note_alone(
+        self, rests: "tuple[array[int], array[int]]", moved: "tuple[array[int], array[int]]"
+    ) -> None:
+        """Keep in mind the files that entries of checksum lists may be about."""
+        if max(map(len, (*rests, *moved))) > _MOST_NAMES:
+            return
+        for side in (0, 1):
+            told = [(place, side, place) for place in rests[side]]
+            told += [(pair[side], 0, pair[0]) for pair in zip(*moved, strict=True)]
+            for place, teller, other in told:
+                row = self._row(side, place)[1]
+                if row.type == tar.REGULAR:
+                    where = (*self._route, step_of(self._row(teller, other)[1]))
+                    self._alone[side][text_of(row.path)] = place, where
 
     def _reasons(
         self,
@@ -380,8 +401,40 @@ class MemberComparison:
             route, visible = (*self._route, step_of(a)), self._shows(a.path)
             files.add(Pair(route, text_of(a.path), visible, a_layer, a, b_layer, b))
         files.flush()
+        self._settle_lists()
         if self._pending:
             self._look_up_digests()
+
+    def _settle_lists(self) -> None:
+        """Which entries of checksum lists are those of files that are themselves on one side only,
+        or renamed: of the same path and the same digest."""
+        files: dict[tuple[int, str], tuple[int, Route]] = {}
+        sizes = set()
+        for pair, node in self._lists:
+            for side, digest, name in entries(node):
+                for path in _paths(pair.path, name):
+                    if path in self._alone[side] and len(files) < _MOST_DIGESTS:
+                        files[side, path] = self._alone[side][path]
+                        sizes.add(len(digest) // 2)
+        wanted = []
+        for (side, _), (place, _) in files.items():
+            layer, row = self._row(side, place)
+            wanted.append(((self._a, self._b)[side][layer][0], row))
+        found = self._files.digests(wanted, sizes & SIZES) if wanted else []
+        digests = {
+            key: {value.hex() for value in values} for key, values in zip(files, found, strict=True)
+        }
+        for pair, node in self._lists:
+            known = {
+                (side, digest, name): files[side, path][1]
+                for side, digest, name in entries(node)
+                for path in _paths(pair.path, name)
+                if digest in digests.get((side, path), ())
+            }
+            self._context.builder.add_node(
+                pair.route, confirmed(node, known), pair.path, pair.visible
+            )
+        self._lists.clear()
 
     def _look_up_digests(self) -> None:
         """What the files that differ are known by, where a file speaks of digests of others."""
@@ -409,6 +462,9 @@ class MemberComparison:
         if pending(node):
             self._context.known.want(node)
             self._pending = True
+        if any(True for _ in entries(node)):
+            self._lists.append((pair, node))
+            return
         self._context.builder.add_node(pair.route, node, pair.path, pair.visible)
 
     def _tell(self, row: Row, differences: list[Difference], other: Row | None = None) -> None:
@@ -416,6 +472,14 @@ class MemberComparison:
         route = (*self._route, step_of(row))
         for difference in differences:
             self._context.builder.add(route, "tar", difference, text_of(row.path), visible)
+
+
+def _paths(of: str, name: str) -> set[str]:
+    """Where the file may be that a list names: below the root, or beside the list."""
+    return {
+        posixpath.normpath(name.lstrip("/")),
+        posixpath.normpath(posixpath.join(posixpath.dirname(of), name)),
+    }
 
 
 def _hold(
