@@ -401,6 +401,16 @@ class ReportBuilder:
             if explained:
                 yield where, kind, causes
 
+    def renamed(self, route: Route) -> Iterator[tuple[Route, str]]:
+        """Where a rename below a route is explained or a consequence, with side b's name."""
+        start = key_of(route)
+        for key, body in self._database.execute(
+            "SELECT key, body FROM difference WHERE key >= ? AND key < ?"
+            " AND kind = 'file.renamed' AND (derived OR explained) ORDER BY key, number",
+            (start, start + b"\xff"),
+        ):
+            yield route_of(key), json.loads(body)["b"]["value"]
+
     def _bindings(self, cause: str | None = None) -> list[Binding]:
         """What varied, of one cause or of all, in how many places; the most frequent first."""
         where = "" if cause is None else " WHERE cause = ?"

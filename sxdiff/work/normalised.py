@@ -4,6 +4,7 @@ Each side is made from that side alone and from what the report claims. Layers a
 unpacked, so that what differs only by compression does not differ here. What is not explained
 stays as it is. An explained header is written anew in one dialect (PAX) without the values that
 varied; of an explained file, the values that varied become the name of their cause in brackets.
+A file whose other name is explained has side a's name on both sides; members go by name then.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from sxdiff.compare.index import Members, Row
 from sxdiff.formats import tar
 from sxdiff.formats.tar import Header
 from sxdiff.image.graph import Layer, PlatformImage
-from sxdiff.model import Blob, InputError, Route, text_of
+from sxdiff.model import Blob, InputError, Route, bytes_of, text_of
 from sxdiff.wire import blob_to_json
 from sxdiff.work.files import Files, Pair
 from sxdiff.work.layers import ReadLayer
@@ -56,6 +57,8 @@ class _Told:
     only: bool = False
     copied: bool = False
     """Whether it is a hard link on one side, to a file like that of the other side."""
+    renamed: bool = False
+    """Whether side b has it under another name, which is explained."""
 
 
 Platform = tuple[Route, PlatformImage, PlatformImage]
@@ -181,14 +184,23 @@ class _Writer:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         route = (*self._route, f"layer {i + 1}")
         told, by_name, tail = self._told(route)
+        renamed = self._context.builder.renamed(route)
+        names = {name: where[len(route)] for where, name in renamed}
         members = reads[0].members(), reads[1].members()
         try:
-            contents = self._contents(route, told, reads, members)
+            contents = self._contents(route, told, names, reads, members)
             out = []
             for side in (0, 1):
                 with _Layer(self._blobs[side]) as layer:
                     _write_members(
-                        layer, members[side], streams[side], told, contents[side], by_name, tail
+                        layer,
+                        members[side],
+                        streams[side],
+                        told,
+                        names if side else {},
+                        contents[side],
+                        by_name,
+                        tail,
                     )
                 out.append(layer.descriptor())
             return out[0], out[1]
@@ -199,16 +211,20 @@ class _Writer:
     def _told(self, route: Route) -> tuple[dict[str, _Told], bool, bool]:
         """What is told of each member; whether they go by name; whether the end is plain."""
         told: dict[str, _Told] = {}
-        by_name = tail = False
+        by_name = tail = renamed = stays_ordered = False
         for where, kind, causes, derived, explained in self._context.builder.told(route):
             if len(where) == len(route):
                 by_name = by_name or (kind == "tar.order" and explained)
+                stays_ordered = stays_ordered or (kind == "tar.order" and not explained)
                 tail = tail or (kind == "layer.padding" and explained)
                 continue
             member = told.setdefault(where[len(route)], _Told())
             stays = not (explained or derived)
             if kind.startswith("file.only_in") or kind == "file.idle_marker":
-                member.only = bool(causes) and explained
+                member.only = (bool(causes) and explained) or derived
+            elif kind == "file.renamed":
+                member.renamed, member.content_stays = not stays, stays
+                renamed = renamed or not stays
             elif kind == "file.hard_link":
                 member.copied = explained
             elif kind in _STORED:
@@ -219,12 +235,14 @@ class _Writer:
             else:
                 member.content = True
                 member.content_stays = member.content_stays or stays
-        return told, by_name, tail
+        # what has another name may lie elsewhere for it
+        return told, by_name or (renamed and not stays_ordered), tail
 
     def _contents(
         self,
         route: Route,
         told: dict[str, _Told],
+        names_b: dict[str, str],
         reads: tuple[ReadLayer, ReadLayer],
         members: tuple[Members, Members],
     ) -> tuple[dict[str, Blob], dict[str, Blob]]:
@@ -233,7 +251,9 @@ class _Writer:
         found: tuple[dict[str, Row], dict[str, Row]] = ({}, {})
         for side in (0, 1):
             for row in members[side].rows():
-                if (name := step_of(row)) in wanted:
+                name = step_of(row)
+                name = names_b.get(name, name) if side else name
+                if name in wanted:
                     found[side][name] = row
         names = sorted(name for name in wanted if name in found[0] and name in found[1])
         context = self._context
@@ -255,19 +275,25 @@ def _write_members(
     members: Members,
     stream: Blob,
     told: dict[str, _Told],
+    names: dict[str, str],
     contents: dict[str, Blob],
     by_name: bool,
     plain_end: bool,
 ) -> None:
-    """All members of one layer, as they are or normalised."""
+    """All members of one layer, as they are or normalised; `names` has other names for them."""
+
+    def named(row: Row) -> str:
+        step = step_of(row)
+        return names.get(step, step)
+
     rows: Iterator[Row] = members.rows()
     if by_name:
-        rows = iter(sorted(rows, key=lambda row: (row.path, row.occurrence)))
+        rows = iter(sorted(rows, key=lambda row: (bytes_of(named(row)), row.occurrence)))
     end = 0
     for row in rows:
         stored = row.size + (-row.size % tar.BLOCK)
         end = max(end, row.data_at + (0 if row.content is None else stored))
-        name = step_of(row)
+        name = named(row)
         one = told.get(name)
         if one is not None and one.only:
             continue
@@ -282,8 +308,10 @@ def _write_members(
                 layer.write(bytes(-data.size % tar.BLOCK))
                 continue
         data = content or stream.part(row.data_at, 0 if row.content is None else row.size)
-        if one is not None and one.header and not one.header_stays:
-            layer.write(_cleared(members.header(row), one.header, data.size))
+        if one is not None and (one.header or one.renamed) and not one.header_stays:
+            header = members.header(row)
+            header = replace(header, name=bytes_of(name)) if one.renamed else header
+            layer.write(_cleared(header, one.header, data.size))
         elif content is not None:
             layer.write(_resized(stream.read(row.at, row.head_size), content.size))
         else:

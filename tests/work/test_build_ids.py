@@ -1,5 +1,7 @@
-"""Detached debug files, and links to programs, that are named by a build-id."""
+"""Detached debug files, and links to programs, that are named by a build-id; directories and
+entries of checksum lists that are there for files on one side only."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,3 +197,48 @@ def test_a_directory_of_which_the_other_side_has_something_is_a_root(tmp_path: P
     with compare(str(tmp_path / "a"), str(tmp_path / "b"), Options(jobs=1), None) as report:
         roots = {one["path"] for one in report.differences() if not one["derived"]}
     assert "d" in roots
+
+
+_GOOD, _BAD = (hashlib.md5(data).hexdigest() for data in (b"new", b"other"))  # noqa: S324
+_KEPT = hashlib.md5(b"kept").hexdigest()  # noqa: S324
+_OLD = f"{_KEPT}  usr/bin/kept\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "follows"),
+    [
+        (f"{_GOOD}  usr/bin/new\n", True),
+        (f"{_GOOD}  ./usr/bin/new\n", True),
+        (f"{_GOOD} */usr/bin/new\n", True),
+        (f"{_GOOD}  new\n", False),
+        (f"{_BAD}  usr/bin/new\n", False),
+        (f"{_GOOD}  usr/bin/newer\n", False),
+        (f"{_GOOD}  usr/bin/new\n{_GOOD}  usr/bin/other\n", False),
+        # the file is on both sides: it is the list that has changed
+        (f"{_KEPT}  ./usr/bin/kept\n", False),
+    ],
+)
+def test_an_entry_of_a_list_follows_from_its_file_if_it_is_right(
+    line: str, follows: bool, tmp_path: Path
+) -> None:
+    path = b"var/lib/dpkg/info/x.md5sums"
+    new, kept = Member(b"usr/bin/new", content=b"new"), Member(b"usr/bin/kept", content=b"kept")
+    old = [kept, Member(path, content=_OLD.encode())]
+    sides = old, [kept, new, Member(path, content=(_OLD + line).encode())]
+    for a, b in (sides, sides[::-1]):
+        found = told(tmp_path, a, b)
+        left = [one["kind"].partition(".only_in")[0] for one in unexplained(found)]
+        assert left == (["file"] if follows else ["file", "checksums"])
+        for one in found:
+            if one["kind"].startswith("checksums.") and one["derived"] and follows:
+                assert [each["path"] for each in found if each["id"] in one["derived_from"]] == [
+                    "usr/bin/new"
+                ]
+
+
+def test_an_entry_beside_the_list_may_be_meant(tmp_path: Path) -> None:
+    new, kept = Member(b"srv/new", content=b"new"), Member(b"srv/kept", content=b"kept")
+    lines = [f"{_KEPT}  kept\n".encode(), f"{_GOOD}  new\n".encode()]
+    a = [kept, Member(b"srv/SUMS", content=lines[0])]
+    b = [kept, new, Member(b"srv/SUMS", content=b"".join(lines))]
+    assert [one["path"] for one in unexplained(told(tmp_path, a, b))] == ["srv/new"]
