@@ -21,6 +21,8 @@ IDENTITY = "build-id"
 """What a claim needs that is about the build-id of a program."""
 IDENTITIES = frozenset({"elf.note.build_id"})
 """Kinds of differences that say what a program is known by."""
+SEPARATED = "derived-elf-build-id"
+"""The cause of a build-id that follows from what was taken out of the program."""
 CHUNK = 1 << 20
 
 _ALGORITHMS = {16: "md5", 20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
@@ -39,6 +41,9 @@ class Known:
     routes: dict[Key, Route] = field(default_factory=dict)
     identities: dict[tuple[str, str], Route] = field(default_factory=dict)
     """Build-ids of side a and of side b, and which program has them."""
+    hashed: dict[tuple[str, str], Route] = field(default_factory=dict)
+    """The same of debug files in which more differs than the build-id: what the linker hashed.
+    Also without the two digits that name a directory."""
     wanted: set[int] = field(default_factory=set)
     """Sizes in bytes of the digests that somebody asked for; 0 for sizes of streams."""
 
@@ -62,12 +67,20 @@ class Known:
             if found.kind in IDENTITIES and isinstance(a, str) and isinstance(b, str):
                 known = self.identities.get((a, b), route)
                 self.identities[a, b] = min(known, route, key=_by_origin)
+                if found.derived and _is_debug_file(route):
+                    for pair in ((a, b), (a[2:], b[2:])):
+                        self.hashed[pair] = min(self.hashed.get(pair, route), route)
         for each in node.nodes:
             self.identify(each, route)
 
     def named(self, claim: Claim) -> Route | None:
         """The program whose build-ids a claim's values are."""
         return self.identities.get((claim.a, claim.b))
+
+    def separated(self, claim: Claim) -> Route | None:
+        """The debug file that was taken out of the program whose build-ids a claim's values are,
+        where it says itself why they differ."""
+        return self.hashed.get((claim.a, claim.b)) if claim.cause == SEPARATED else None
 
     def find(self, claim: Claim) -> Route | None:
         """The streams whose digests or sizes a claim's values are."""
@@ -77,7 +90,11 @@ class Known:
 
 def _by_origin(route: Route) -> tuple[bool, Route]:
     """Debug files first: there is still what the linker has hashed."""
-    return not any(step.endswith(".debug") for step in route), route
+    return not _is_debug_file(route), route
+
+
+def _is_debug_file(route: Route) -> bool:
+    return any(step.endswith(".debug") for step in route)
 
 
 def written(text: str) -> bytes | None:

@@ -130,12 +130,15 @@ class Diagnosis:
                 stands = stands and anchors.hold(binding)
             elif binding.needs == PATH:
                 stands = stands and derived.hold(binding)
+            claim = Claim(binding.cause, binding.a, binding.b)
             if not stands or binding.needs == LISTED:  # what is listed is settled in its layer
                 yield binding, None
             elif binding.needs == LOOKUP:
-                yield binding, self._known.find(Claim(binding.cause, binding.a, binding.b))
+                yield binding, self._known.find(claim)
             elif binding.needs == IDENTITY:
-                yield binding, self._known.named(Claim(binding.cause, binding.a, binding.b))
+                yield binding, self._known.named(claim)
+            elif (route := self._known.separated(claim)) is not None:
+                yield binding, route
 
     def words(self, cause: str, producers: str) -> JsonObject:
         """What the catalogue says of a cause."""

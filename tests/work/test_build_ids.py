@@ -89,6 +89,7 @@ def test_debug_files_follow_from_what_the_linker_has_hashed(
     assert unexplained(found) == []
     renamed = [one for one in found if one["kind"] == "file.renamed"]
     assert len(renamed) == 2
+    assert {one["path"] for one in found if not one["derived"]} == {one["path"] for one in renamed}
     by_id = {one["id"]: one for one in found}
     for one in renamed:
         assert one["derived_from"]
@@ -99,6 +100,30 @@ def test_debug_files_follow_from_what_the_linker_has_hashed(
         if one["kind"].startswith("file.only_in"):
             assert one["derived"]
             assert one["derived_from"]
+
+
+def test_names_that_follow_are_one_where_images_are_normalised(
+    built: Callable[..., Parts], tmp_path: Path
+) -> None:
+    sides = [
+        [program("one", parts), *debug_file(parts)]
+        for parts in (built("one", "/build/first"), built("one", "/build/second-and-longer"))
+    ]
+    for name, members in zip("ab", sides, strict=True):
+        (tmp_path / name).write_bytes(layered(members))
+    options = Options(jobs=1, write_normalised=str(tmp_path / "out"))
+    with compare(str(tmp_path / "a"), str(tmp_path / "b"), options, None) as report:
+        would_be = report.header["summary"]["counterfactual"]
+    assert (would_be["equal_at"], would_be["verified"]) == ("manifest", True)
+    one, two = (
+        {
+            path.name: path.read_bytes()
+            for path in (tmp_path / "out" / side / "blobs").rglob("*")
+            if path.is_file()
+        }
+        for side in "ab"
+    )
+    assert one == two
 
 
 def test_what_else_has_changed_in_one_stays_unexplained(
@@ -121,6 +146,23 @@ def test_what_else_has_changed_in_one_stays_unexplained(
     assert changed < set(renamed)
     names = [str(one["a"]["value"]) for one in unexplained(found) if one["a"]]
     assert any("two_twice" in name for name in names)
+
+
+def test_where_the_debug_file_says_no_more_the_build_id_is_explained_as_before(
+    built: Callable[..., Parts], tmp_path: Path
+) -> None:
+    """Nothing may follow from itself: of the program's own build-id the cause is still asked."""
+    one, two = built("one", "/build/first"), built("one", "/build/second")
+    debug = one[2].replace(bytes.fromhex(one[0]), bytes.fromhex(two[0]))
+    sides = [
+        [program("one", one), *debug_file(one)],
+        [program("one", two), *debug_file((two[0], two[1], debug))],
+    ]
+    found = told(tmp_path, *sides)
+    notes = [one for one in found if one["kind"] == "elf.note.build_id"]
+    assert [(one["derived"], one["causes"]) for one in notes] == [
+        (False, ["derived-elf-build-id"])
+    ] * 2
 
 
 def test_a_name_that_is_no_build_id_of_anything_is_unexplained(
