@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from re import Pattern
 from typing import TypeAlias
 
@@ -99,6 +100,12 @@ class NearMiss:
     symbol: str = ""
 
 
+@lru_cache(1 << 10)
+def _found(pattern: Pattern[str], head: str) -> bool:
+    """Whether a pattern is found in how a stream begins: its places all ask for the same."""
+    return pattern.search(head) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One named cause. Its values are data: what it claims, how it is proved, what to do.
@@ -156,11 +163,12 @@ class Cause:
             return False
         if self.symbol is not None and not self.symbol.search(site.symbol):
             return False
-        if self.unless is not None and any(map(self.unless.search, site.heads)):
+        context, unless = self.context, self.unless
+        if unless is not None and any(_found(unless, head) for head in site.heads):
             return False
-        return self.context is None or bool(
-            (self.context.search(site.a) and self.context.search(site.b))
-            or all(head and self.context.search(head) for head in site.heads)
+        return context is None or bool(
+            all(head and _found(context, head) for head in site.heads)
+            or (context.search(site.a) and context.search(site.b))
         )
 
     def is_named(self, site: Site) -> bool:

@@ -26,6 +26,8 @@ _DIGEST = late(
     # checksums of apk: base64 of SHA-1 behind Q1, of SHA-256 behind Q2
     rf"|(?<![0-9A-Za-z+/])Q(?:1(?P<q>{_BASE64}{{27}}=)|2(?P<r>{_BASE64}{{43}}=))"
 )
+_MAYBE = late(rf"{_BASE64}{{22}}")
+"""What the shortest has."""
 _SIZE = late(r"(?:,| +)(?P<v>\d{1,15})(?=[ ,\r\n]|\Z)")
 _BUILD_ID = late(r"(?:\A|/)\.build-id/(?P<v>[0-9a-f]{2}/[0-9a-f]{6,126})(?=(?:\.debug)?\Z)")
 _KINDS = (
@@ -45,6 +47,8 @@ _KINDS = (
 
 def _digests(text: str) -> Iterator[Token]:
     """Digests, and the size that stands right behind one."""
+    if not _MAYBE.search(text):
+        return
     for found in _DIGEST.finditer(text):
         group = found.lastgroup or 0
         value = found[group]

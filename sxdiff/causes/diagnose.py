@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from sxdiff.causes.catalogue import CAUSES, SUSPICIONS
 from sxdiff.causes.cause import Cause, Evidence, Site, Token, Tokens
+from sxdiff.causes.suspicion import Suspicion
 from sxdiff.model import Claim
 
 LONGEST = 256 << 10
@@ -170,10 +171,15 @@ def suspect(site: Site) -> str | None:
     """The id of the cause that a place without an explanation looks like."""
     if not _is_short(site):
         return None
-    for suspicion in SUSPICIONS:
-        if any(fnmatchcase(site.kind, kind) for kind in suspicion.kinds) and suspicion.looks(site):
-            return suspicion.id
-    return None
+    return next((one.id for one in _suspicions_of(site.kind) if one.looks(site)), None)
+
+
+@lru_cache(4096)
+def _suspicions_of(kind: str) -> tuple[Suspicion, ...]:
+    """The same as `_causes_of`, of suspicions."""
+    return tuple(
+        one for one in SUSPICIONS if any(fnmatchcase(kind, pattern) for pattern in one.kinds)
+    )
 
 
 @lru_cache(4096)

@@ -113,8 +113,13 @@ _TOOK = late(
 )
 
 
+_MAYBE_SPAN = late(r"\d ?[num\u00b5\u03bcs]", re.IGNORECASE)
+
+
 def _durations(text: str) -> Iterator[Token]:
     """Spans of time that a run is said to have taken."""
+    if not _MAYBE_SPAN.search(text):
+        return
     for found in _TOOK.finditer(text):
         name = found.lastgroup or "v"
         yield Token(*found.span(name), found[name], "span of time")
