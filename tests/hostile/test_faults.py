@@ -295,12 +295,12 @@ def test_a_disk_that_fails_at_any_write(place: Place, fault: Any, where: str, nu
 def test_a_disk_that_cannot_be_read_at_any_point(place: Place, fault: Any) -> None:
     count = fault(place.inputs, "read", 0)
     assert count > 40
-    for nth in _some(count, 6):
+    for nth in _some(count, 4):
         code, said = fault(place.inputs, "read", nth, errno.EIO)
         assert code == 2 or (code == 1 and nth > count * 3 // 4), (nth, said)
         assert code == 1 or "Input/output error" in said
     spooled = fault(place.spool, "read", 0)
-    for nth in _some(spooled, 5):
+    for nth in _some(spooled, 4):
         code, said = fault(place.spool, "read", nth, errno.EIO)
         assert code in (1, 2), (nth, said)
 
@@ -322,7 +322,7 @@ def test_an_input_that_changes_while_it_is_read(
 ) -> None:
     """Whatever was told of it would be true of no file: never a verdict, always its name."""
     count = fault(place.inputs, "read", 0)
-    for nth in _some(count, 4):
+    for nth in _some(count, 3):
         for side in SIDES:
             shutil.copyfile(pair / f"{side}.tar", place.inputs / f"{side}.tar")
         target = place.inputs / "a.tar"
@@ -397,7 +397,7 @@ def test_a_signal_at_any_moment(place: Place, number: signal.Signals, to: str) -
     place.run()
     takes = time.monotonic() - started
     codes = []
-    for _ in range(100 if ALL else 14):
+    for _ in range(100 if ALL else 6):
         place.renew()
         with place.start(process_group=0) as process:
             _wait_for_handlers(process)
@@ -441,7 +441,7 @@ def test_a_worker_that_is_killed_at_any_moment(place: Place) -> None:
     takes = time.monotonic() - started
     expected = json.loads((place.out / "r.json").read_text())
     killed = 0
-    for _ in range(60 if ALL else 10):
+    for _ in range(60 if ALL else 5):
         shutil.rmtree(place.out)
         place.out.mkdir()
         with place.start() as process:
