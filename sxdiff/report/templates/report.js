@@ -164,7 +164,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const parts = [`${item.id}, ${what.querySelector("code").textContent}${notes ? `; ${notes.textContent}` : ""}`];
     const lines = [route];
     for (const side of item.querySelectorAll(".side")) {
-      lines.push(`${side.classList.contains("a") ? "a" : "b"}: ${side.querySelector("code").textContent}`);
+      const said = [...side.childNodes].filter((one) => one.nodeType === Node.TEXT_NODE || one.localName === "mark");
+      lines.push(`${side.classList.contains("a") ? "a" : "b"}: ${said.map((one) => one.textContent).join("")}`);
     }
     for (const row of item.querySelectorAll(".lines tr")) {
       const [, a, , b] = [...row.cells].map((cell) => cell);
