@@ -48,11 +48,16 @@ def on_signal(number: int, _: FrameType | None) -> None:
     """The handler: leaves nothing, and ends the process with 128 and the signal's number."""
     global _came  # noqa: PLW0603 - see above
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
+        # not SIG_IGN: of one that has come already Python would say so, on standard error
+        signal.signal(other, _nothing)
     if _held:
         _came = number
     else:
         _end(number)
+
+
+def _nothing(_number: int, _: FrameType | None) -> None:
+    """What another signal does while the process ends."""
 
 
 def _end(number: int) -> None:
