@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 import sxdiff
+from fixtures.images import image, layer, oci_archive
+from fixtures.tar import file, tar
+from sxdiff.report import json as json_report
+from sxdiff.run import Options, compare
 from sxdiff.work import isolation
 from sxdiff.work import pool as pool_module
 from sxdiff.work.pool import Pool
@@ -212,3 +216,29 @@ def test_the_version_tells_of_the_walls() -> None:
     lines, whole = pool_module.isolation()
     assert done.stdout.splitlines() == [f"sxdiff {sxdiff.__version__}", *lines]
     assert (done.returncode, done.stderr) == (0 if whole else 1, "")
+
+
+@pytest.mark.skipif(not LINUX, reason="walls are the kernel's")
+def test_a_kernel_without_landlock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not know its system calls (landlock(7): ENOSYS): the comparison is the same,
+    the other walls stand, and what is missing is said."""
+    paths = [str(tmp_path / f"{side}.tar") for side in "ab"]
+    for path, text in zip(paths, ("one", "two"), strict=True):
+        Path(path).write_bytes(oci_archive(image([layer(tar([file("etc/x", text)]))])))
+
+    def compared() -> str:
+        with compare(paths[0], paths[1], Options(), None) as report:
+            return "".join(json_report.chunks(report))
+
+    whole = compared()
+    unknown = "from sxdiff.work import isolation; isolation._CREATE_RULESET = 9999; "
+    start = pool_module._START.replace(
+        "from sxdiff.work.worker", f"{unknown}from sxdiff.work.worker"
+    )
+    assert unknown in start
+    monkeypatch.setattr(pool_module, "_START", start)
+    told, complete = pool_module.isolation()
+    assert [line for line in told if "missing" in line] == ["Landlock is missing here"]
+    assert not complete
+    assert any("cannot" in line for line in told)
+    assert compared() == whole
