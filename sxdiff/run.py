@@ -16,7 +16,7 @@ from sxdiff.compare.transport import transport_differences
 from sxdiff.image.graph import Image, Input, PlatformImage
 from sxdiff.image.inputs import state_of
 from sxdiff.image.oci import open_input, pair_images, select
-from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Value
+from sxdiff.model import RUNGS, Difference, InputError, Limits, Problem, Route, Span, Value
 from sxdiff.report.build import Report, ReportBuilder
 from sxdiff.report.findings import Diagnosis
 from sxdiff.report.gate import Acceptance, Gate
@@ -339,7 +339,7 @@ class _Run:
 
     def _compare_platform(self, pair: PlatformPair, same: bool) -> None:
         a, b = pair.a, pair.b
-        touched: tuple[dict[int, list[tuple[int, int]]], ...] = ({}, {})
+        touched: tuple[dict[int, list[Span]], ...] = ({}, {})
         for configs, one in zip(self._configs, (a, b), strict=True):
             if one is not None and one.config is not None:
                 configs.append(one.config.raw)
@@ -376,9 +376,7 @@ class _Run:
             }
         )
 
-    def _side(
-        self, image: PlatformImage, touched: dict[int, list[tuple[int, int]]]
-    ) -> dict[str, Any]:
+    def _side(self, image: PlatformImage, touched: dict[int, list[Span]]) -> dict[str, Any]:
         layers = []
         for number, layer in enumerate(image.layers):
             read = None if image.artifact else self._context.reading.get(layer)

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -177,17 +177,15 @@ def suspect(site: Site) -> str | None:
 @lru_cache(4096)
 def _suspicions_of(kind: str) -> tuple[Suspicion, ...]:
     """The same as `_causes_of`, of suspicions."""
-    return tuple(
-        one for one in SUSPICIONS if any(fnmatchcase(kind, pattern) for pattern in one.kinds)
-    )
+    return tuple(one for one in SUSPICIONS if _fits(kind, one.kinds))
 
 
 @lru_cache(4096)
 def _causes_of(kind: str) -> tuple[tuple[Cause, bool], ...]:
     """Causes that may show in a kind of difference, in the order of the catalogue, each with
     whether more than the kind is asked for."""
-    return tuple(
-        (cause, cause.is_narrow)
-        for cause in CAUSES
-        if any(fnmatchcase(kind, pattern) for pattern in cause.kinds)
-    )
+    return tuple((cause, cause.is_narrow) for cause in CAUSES if _fits(kind, cause.kinds))
+
+
+def _fits(kind: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(kind, pattern) for pattern in patterns)

@@ -13,6 +13,8 @@ from sxdiff.cli.options import Option
 from sxdiff.cli.sizes import parsed, written
 from sxdiff.model import Limits
 
+WORK: Final = "Work"
+"""The group of options that say how the work is done."""
 _HELP: Final = "help"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -23,7 +25,7 @@ def limit_option(function: _Function) -> _Function:
     option = click.option(
         "--limit",
         cls=Option,
-        group="Work",
+        group=WORK,
         multiple=True,
         metavar="NAME=N",
         callback=_limits,

@@ -5,11 +5,10 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from sxdiff.cli.limits import limit_option
+from sxdiff.cli.limits import WORK, limit_option
 from sxdiff.cli.options import FILE, Option
 
 _SELECTION: Final = "What is compared"
-_WORK: Final = "Work"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -40,7 +39,7 @@ def work_options(function: _Function) -> _Function:
     jobs = click.option(
         "--jobs",
         cls=Option,
-        group=_WORK,
+        group=WORK,
         type=click.IntRange(1),
         metavar="N",
         help="Work on N things at once.",
@@ -48,10 +47,10 @@ def work_options(function: _Function) -> _Function:
     spool = click.option(
         "--spool",
         cls=Option,
-        group=_WORK,
+        group=WORK,
         type=FILE,
         metavar="DIR",
         help="Keep temporary files below DIR.",
     )
-    debug = click.option("--debug", cls=Option, group=_WORK, is_flag=True, help="Show tracebacks.")
+    debug = click.option("--debug", cls=Option, group=WORK, is_flag=True, help="Show tracebacks.")
     return jobs(spool(limit_option(debug(function))))

@@ -25,6 +25,7 @@ from sxdiff.model import (
     Node,
     Problem,
     Route,
+    Span,
     Value,
     text_of,
 )
@@ -111,8 +112,8 @@ class MemberComparison:
         self._pending = False
         self._lists: list[tuple[Pair, Node]] = []
         """Checksum lists with entries that one side only has."""
-        self._alone: tuple[dict[str, tuple[int, Route]], ...] = ({}, {})
-        """Files on one side only, or renamed, by their path: each with where that is told."""
+        self._lone = (array("Q"), array("Q")), (array("Q"), array("Q"))
+        """Members of each side without a partner of their name: on one side only, and renamed."""
         self._files = Files(
             context.pool, context.spool, self._found, self._trouble, context.limits, context.debug
         )
@@ -147,12 +148,12 @@ class MemberComparison:
         self._one_sided(rests, moved)
         self._look_into_contents()
 
-    def touched(self, side: int, layer: int) -> list[tuple[int, int]]:
+    def touched(self, side: int, layer: int) -> list[Span]:
         """Where in a layer's tar stream the members lie that differ: offsets and sizes, in whole
         parts of it."""
         part = self._part(side, layer)
         end = self._layer(side, layer).scanned["unpacked"]
-        spans: list[tuple[int, int]] = []
+        spans: list[Span] = []
         for number in sorted(self._touched[side].get(layer, ())):
             at = number * part
             size = min(part, end - at)
@@ -208,7 +209,7 @@ class MemberComparison:
             moved[0].append(one)
             moved[1].append(two)
         reasons = self._reasons(rests, gone, moved)
-        self._note_alone(rests, moved)
+        self._lone = rests, moved
         for side, places in enumerate(rests):
             for place in places:
                 if place in gone[side]:
@@ -226,12 +227,13 @@ class MemberComparison:
                     found = replace(found, derived=True, derived_from=tuple(reasons[side][place]))
                 self._tell(row, [found])
 
-    def _note_alone(
-        self, rests: "tuple[array[int], array[int]]", moved: "tuple[array[int], array[int]]"
-    ) -> None:
-        """Keep in mind the files that entries of checksum lists may be about."""
+    def _alone(self) -> tuple[dict[str, tuple[int, Route]], dict[str, tuple[int, Route]]]:
+        """Files of each side that entries of checksum lists may be about, by their path: on one
+        side only, or renamed. Each with where that is told."""
+        found: tuple[dict[str, tuple[int, Route]], dict[str, tuple[int, Route]]] = ({}, {})
+        rests, moved = self._lone
         if max(map(len, (*rests, *moved))) > _MOST_NAMES:
-            return
+            return found
         for side in (0, 1):
             told = [(place, side, place) for place in rests[side]]
             told += [(pair[side], 0, pair[0]) for pair in zip(*moved, strict=True)]
@@ -239,7 +241,8 @@ class MemberComparison:
                 row = self._row(side, place)[1]
                 if row.type == tar.REGULAR:
                     where = (*self._route, step_of(self._row(teller, other)[1]))
-                    self._alone[side][text_of(row.path)] = place, where
+                    found[side][text_of(row.path)] = place, where
+        return found
 
     def _reasons(
         self,
@@ -408,13 +411,16 @@ class MemberComparison:
     def _settle_lists(self) -> None:
         """Which entries of checksum lists are those of files that are themselves on one side only,
         or renamed: of the same path and the same digest."""
+        if not self._lists:
+            return
+        alone = self._alone()
         files: dict[tuple[int, str], tuple[int, Route]] = {}
         sizes = set()
         for pair, node in self._lists:
             for side, digest, name in entries(node):
                 for path in _paths(pair.path, name):
-                    if path in self._alone[side] and len(files) < _MOST_DIGESTS:
-                        files[side, path] = self._alone[side][path]
+                    if path in alone[side] and len(files) < _MOST_DIGESTS:
+                        files[side, path] = alone[side][path]
                         sizes.add(len(digest) // 2)
         wanted = []
         for (side, _), (place, _) in files.items():

@@ -19,6 +19,7 @@ from sxdiff.model import (
     FormatError,
     Problem,
     Route,
+    Span,
     Value,
     text_of,
 )
@@ -99,8 +100,7 @@ class PlatformComparison:
         self._subjects = subjects
         self._recut = False
         """Whether both have the same members in other layers, and nothing else in them."""
-        self.touched: tuple[dict[int, list[tuple[int, int]]], dict[int, list[tuple[int, int]]]]
-        self.touched = ({}, {})
+        self.touched: tuple[dict[int, list[Span]], dict[int, list[Span]]] = ({}, {})
         """By number of a layer: where in it the members lie that differ, of each side."""
 
     def compare(self) -> str:
